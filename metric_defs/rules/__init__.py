@@ -1,0 +1,1 @@
+"""Rules across definitions, one function each: it yields a fault for everything it finds."""

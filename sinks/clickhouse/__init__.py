@@ -1,0 +1,1 @@
+"""ClickHouse: the client, the ledger, and the writer that appends flushes."""
