@@ -19,6 +19,9 @@ _MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 PANE_MS = 10_000
 """Length of the base pane, the smallest window stored."""
 
+Grain = Literal["10s", "1h", "1d"]
+GRAINS: tuple[Grain, ...] = ("10s", "1h", "1d")
+"""Pane lengths that can be stored: the base, the UTC hour, the business day."""
 FieldType = Literal["string", "integer", "timestamp", "number", "boolean"]
 Additivity = Literal["additive", "semi_additive", "non_additive"]
 
@@ -153,11 +156,6 @@ class Measure(Definition):
     filter: str = ""
     description: Text | None = None
 
-    @property
-    def column(self) -> str:
-        """Its column in the panes table."""
-        return f"m_{self.measure}"
-
 
 class Metric(Definition):
     """A named figure, a measure (simple) or one metric over another (ratio), and all that a reader must know of it."""
@@ -195,10 +193,18 @@ class Metric(Definition):
 
 
 class Cube(Definition):
-    """A set of dimensions for which cells are stored."""
+    """A set of dimensions for which cells are stored, and at which grains."""
 
     cube: Name
     dimensions: Words = ()
+    grains: Annotated[tuple[Grain, ...], BeforeValidator(_tuple)] = GRAINS
+
+    @field_validator("grains")
+    @classmethod
+    def _base_grain(cls, value: tuple[Grain, ...]) -> tuple[Grain, ...]:
+        if "10s" not in value:
+            raise ValueError("every cube has the base grain 10s; add 1h and 1d where long ranges are read")
+        return value
 
 
 class Settings(Definition):

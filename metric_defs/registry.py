@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from metric_defs.expressions import Aggregate, Condition
 from metric_defs.models import Cube, Event, Measure, Metric, Settings
@@ -17,10 +18,6 @@ class CompiledMeasure:
     measure: Measure
     aggregate: Aggregate
     condition: Condition
-
-    @property
-    def column(self) -> str:
-        return self.measure.column
 
     @property
     def exact(self) -> bool:
@@ -38,8 +35,19 @@ class CompiledMeasure:
         meaning = (self.measure.event, self.aggregate.function, self.aggregate.arguments, self.condition.sql)
         return hashlib.sha256(repr(meaning).encode()).hexdigest()[:12]
 
+    @property
+    def tag(self) -> int:
+        """Its key in the state columns: 32 bits of the fingerprint, so a measure that changes its meaning changes its key."""
+        return int(self.fingerprint[:8], 16)
 
-@dataclass(frozen=True, slots=True)
+    @property
+    def formula(self) -> str:
+        """What it computes, for people."""
+        aggregate = f"{self.aggregate.function}({', '.join(self.aggregate.arguments)})"
+        return aggregate + (f" where {self.condition.sql}" if self.condition.sql else "")
+
+
+@dataclass(frozen=True)
 class Registry:
     """The single source of meaning; nothing else in the project knows what a metric is."""
 
@@ -81,14 +89,17 @@ class Registry:
 
     def measures_in_cube(self, cube: str, event: str | None = None) -> tuple[CompiledMeasure, ...]:
         """Measures stored in a cube: those whose event has its dimensions and that some metric may be cut by them."""
-        dims = set(self.cubes[cube].dimensions)
-        return tuple(
-            m
-            for name, m in self.measures.items()
-            if (event is None or m.measure.event == event)
-            and dims <= set(self.events[m.measure.event].fields)
-            and any(dims <= set(metric.dimensions) for metric in self.metrics_of_measure(name))
-        )
+        return tuple(m for m in self._held[cube] if event is None or m.measure.event == event)
+
+    @cached_property
+    def _held(self) -> Mapping[str, tuple[CompiledMeasure, ...]]:
+        cuts = {name: [set(m.dimensions) for m in self.metrics_of_measure(name)] for name in self.measures}
+        fields = {name: set(self.events[m.measure.event].fields) for name, m in self.measures.items()}
+        return {
+            cube: tuple(m for name, m in self.measures.items()
+                        if set(c.dimensions) <= fields[name] and any(set(c.dimensions) <= cut for cut in cuts[name]))
+            for cube, c in self.cubes.items()
+        }
 
     def cube_for(self, measures: tuple[str, ...], dimensions: frozenset[str]) -> Cube | None:
         """The smallest stored cube that holds all ``measures`` cut by ``dimensions``, or None."""

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -11,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.local.broker_error import BrokerError
-from deploy.local.broker_files import BrokerFiles, BrokerPorts
+from deploy.local.broker_files import BrokerFiles
+from deploy.local.broker_ports import HOST, BrokerPorts, answers, free_ports
 from deploy.local.datadir import DataDirError, DirLock, lock, prepare_data_dir
 from deploy.local.java import java_command, java_environment
 from deploy.local.kafka_jars import resolve_classpath
 from deploy.local.lifetime import die_with_parent
 
 LOCK_NAME = "broker.lock"
-_HOST = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ class EmbeddedBroker:
     @property
     def bootstrap(self) -> str:
         """``host:port`` for clients; meaningful once started."""
-        return f"{_HOST}:{self._port}"
+        return f"{HOST}:{self._port}"
 
     @property
     def pid(self) -> int:
@@ -163,39 +162,6 @@ class EmbeddedBroker:
             time.sleep(0.03)
 
 
-def free_ports(port: int) -> BrokerPorts:
-    """``port`` (0: a free one) for clients and one for the controller. Raises BrokerError if ``port`` is taken."""
-    with socket.socket() as client, socket.socket() as controller:
-        # java opens its port with this option too: a connection of the last run that is still closing does not count
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            client.bind((_HOST, port))
-        except (OSError, OverflowError) as error:
-            raise BrokerError(
-                f"port {port} on {_HOST} cannot be opened for Kafka: {getattr(error, 'strerror', None) or error}",
-                "stop what uses it, or choose another port (0 takes a free one)",
-            ) from error
-        controller.bind((_HOST, 0))
-        return BrokerPorts(client.getsockname()[1], controller.getsockname()[1])
-
-
-def answers(bootstrap: str) -> bool:
-    """Whether a Kafka at ``bootstrap`` names at least one broker that is in service (waits at most 1 s)."""
-    host, _, port = bootstrap.rpartition(":")
-    try:
-        socket.create_connection((host, int(port)), timeout=1).close()
-    except OSError:
-        return False
-    from confluent_kafka import KafkaException
-    from confluent_kafka.admin import AdminClient
-
-    quiet = {"bootstrap.servers": bootstrap, "log_level": 0}
-    try:
-        return bool(AdminClient(quiet).list_topics(timeout=1).brokers)
-    except KafkaException:
-        return False
-
-
 def _ended(code: int, bootstrap: str, log_lines: str) -> BrokerError:
     how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
     hint = "the log lines above tell why"
@@ -203,7 +169,7 @@ def _ended(code: int, bootstrap: str, log_lines: str) -> BrokerError:
         hint = f"something else took {bootstrap} just now: choose another port (0 takes a free one)"
     elif "No space left" in log_lines:
         hint = "the disk is full: free some space, or name another directory with --data-dir"
-    elif "OutOfMemoryError" in log_lines or "Could not reserve enough space" in log_lines:
+    elif "OutOfMemoryError" in log_lines or "initialization of VM" in log_lines:
         hint = "give Kafka another heap size with --heap-mb, or free some memory"
     elif code == -signal.SIGKILL:
         hint = "something killed it; if the kernel did, for want of memory, lower --heap-mb"

@@ -5,22 +5,14 @@ import os
 import shutil
 import subprocess
 import uuid
-from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.local.broker_error import BrokerError
+from deploy.local.broker_ports import BrokerPorts
 from deploy.local.java import LOGGING_FILE, SCRATCH_DIR, java_command, java_environment
 from deploy.local.lifetime import die_with_parent
 
 _FOREVER_MS = 2**63 - 1
-
-
-@dataclass(frozen=True, slots=True)
-class BrokerPorts:
-    """Two free ports of the loopback interface: clients talk to one, the broker to itself on the other."""
-
-    client: int
-    controller: int
 
 
 class BrokerFiles:
@@ -53,8 +45,7 @@ class BrokerFiles:
         fresh_settings = self.root / "format.properties"
         ports = BrokerPorts(9092, 9093)  # the tool checks that listeners are well formed; formatting opens none
         fresh_settings.write_text(_properties(settings(ports, fresh.name, 1_048_576)))
-        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        tool = ("kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", fresh_settings.name)
+        tool = ("kafka.tools.StorageTool", "format", "-t", cluster_id(uuid.uuid4()), "-c", fresh_settings.name)
         try:
             done = subprocess.run(
                 java_command(classpath, heap_mb=128) + tool,
@@ -87,6 +78,12 @@ class BrokerFiles:
         except OSError:
             return ""
         return "\n".join(text.splitlines()[-lines:])
+
+
+def cluster_id(random: uuid.UUID) -> str:
+    """Kafka's spelling of an id: base64 for URLs; never a dash in front, which its tools would take for an option."""
+    first, rest = random.bytes[0] & 0x7F, random.bytes[1:]
+    return base64.urlsafe_b64encode(bytes([first]) + rest).decode().rstrip("=")
 
 
 def settings(ports: BrokerPorts, storage: str, message_max_bytes: int) -> dict[str, str | int]:

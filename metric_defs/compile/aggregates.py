@@ -1,49 +1,99 @@
 """An aggregate as a small algebra in SQL: how its state is made, stored, rolled up, finished, and recounted.
 
+All measures share four columns, keyed by the measure's tag, so that a row costs what its own measures need and not what
+the whole registry has (a column per measure made a flush seven times dearer; docs/decisions/0003):
+
+* ``sums`` and ``fsums``: tag -> sum, whole numbers and floats apart, because only the former add up exactly in any order;
+* ``sets``: the distinct values of exact counts, each a 128-bit number: the tag, then 96 bits of the value's SipHash-128
+  (at a million values the chance that two share it is below 1e-17);
+* ``sketches``: tag -> uniqCombined64 state of approximate distinct counts.
+
 Laws (tested as properties): rolling up is associative and commutative, an empty state is neutral, and finishing the
 roll-up of any cut of the events equals the plain aggregate over all of them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from metric_defs.registry import CompiledMeasure
 
+Kind = Literal["sums", "fsums", "sets", "sketches"]
+KINDS: tuple[Kind, ...] = ("sums", "fsums", "sets", "sketches")
+STATE_TYPES: dict[Kind, str] = {
+    "sums": "SimpleAggregateFunction(sumMap, Map(UInt32, Int64))",
+    "fsums": "SimpleAggregateFunction(sumMap, Map(UInt32, Float64))",
+    "sets": "SimpleAggregateFunction(groupUniqArrayArray, Array(UInt128))",
+    "sketches": "AggregateFunction(uniqCombined64Map, Map(UInt32, UInt64))",
+}
+"""The stored column of each kind of state."""
+
 
 @dataclass(frozen=True, slots=True)
-class AggregateSql:
-    """SQL fragments of one measure. ``state`` is over decoded events, ``rollup`` and ``value`` over ``column``."""
+class MeasureSql:
+    """SQL of one measure. ``partial``: its number over a group of decoded events (sums), or what one decoded event adds
+    (sets and sketches: an array of none or one). ``hashed``: for the latter, the hash of the value counted, computed once
+    an event under the name ``hash_name``. ``value``: its figure from merged state columns. ``recount``: the plain
+    aggregate over raw events, which shares nothing with the states."""
 
-    column: str
-    column_type: str
-    state: str
-    rollup: str
+    tag: int
+    kind: Kind
+    partial: str
     value: str
     recount: str
+    hashed: str = ""
+
+    @property
+    def hash_name(self) -> str:
+        """The same for measures that count the same values."""
+        return "h_" + hashlib.sha256(self.hashed.encode()).hexdigest()[:12]
+
+    @property
+    def hash_type(self) -> str:
+        """Type of the hash column."""
+        return "UInt128" if self.kind == "sets" else "UInt64"
 
 
-def aggregate_sql(measure: CompiledMeasure) -> AggregateSql:
-    """The fragments for a measure. Counts and sums are stored as plain numbers, distinct counts as mergeable states."""
-    aggregate, where, column = measure.aggregate, measure.condition.sql, measure.column
+def measure_sql(measure: CompiledMeasure) -> MeasureSql:
+    """The fragments for a measure."""
+    aggregate, where, tag = measure.aggregate, measure.condition.sql, measure.tag
     if aggregate.function == "count":
-        made = f"countIf({where})" if where else "count()"
-        return _plain(column, "UInt64", made)
+        made = f"toInt64(countIf({where}))" if where else "toInt64(count())"
+        return MeasureSql(tag, "sums", made, f"sums[{tag}]", made)
     if aggregate.function == "sum":
-        kind = aggregate.types[0]
-        argument = f"to{kind}({aggregate.arguments[0]})"
-        return _plain(column, kind, f"sumIf({argument}, {where})" if where else f"sum({argument})")
+        argument = f"to{aggregate.types[0]}({aggregate.arguments[0]})"
+        made = f"sumIf({argument}, {where})" if where else f"sum({argument})"
+        kind: Kind = "fsums" if aggregate.types[0] == "Float64" else "sums"
+        return MeasureSql(tag, kind, made, f"{kind}[{tag}]", made)
     arguments = ", ".join(f"to{t}({a})" for a, t in zip(aggregate.arguments, aggregate.types, strict=True))
-    name = aggregate.function
-    return AggregateSql(
-        column=column,
-        column_type=f"AggregateFunction({name}, {', '.join(aggregate.types)})",
-        state=f"{name}StateIf({arguments}, {where})" if where else f"{name}State({arguments})",
-        rollup=f"{name}MergeState(`{column}`)",
-        value=f"{name}Merge(`{column}`)",
-        recount=f"{name}If({arguments}, {where})" if where else f"{name}({arguments})",
-    )
+    recount = f"{aggregate.function}If({arguments}, {where})" if where else f"{aggregate.function}({arguments})"
+    if aggregate.function == "uniqCombined64":
+        hashed, kind = f"sipHash64({arguments})", "sketches"
+        sketch = MeasureSql(tag, kind, "", f"sketches[{tag}]", recount, hashed)
+        return replace(sketch, partial=_maybe(sketch.hash_name, where))
+    hashed = f"bitShiftRight(reinterpretAsUInt128(sipHash128({arguments})), 32)"
+    exact = MeasureSql(tag, "sets", "", f"arrayCount(x -> bitShiftRight(x, 96) = {tag}, sets)", recount, hashed)
+    return replace(exact, partial=_maybe(f"bitOr(toUInt128('{tag << 96}'), {exact.hash_name})", where))
 
 
-def _plain(column: str, kind: str, made: str) -> AggregateSql:
-    return AggregateSql(column, f"SimpleAggregateFunction(sum, {kind})", made, f"sum(`{column}`)", f"sum(`{column}`)", made)
+def merged(kind: Kind, tags: Sequence[int]) -> str:
+    """The state column merged over stored rows, of no more than these tags."""
+    if kind == "sets":
+        return f"groupUniqArrayArray(arrayFilter(x -> toUInt32(bitShiftRight(x, 96)) IN ({', '.join(map(str, tags))}), sets)) AS sets"
+    if kind == "sketches":
+        return "uniqCombined64MapMerge(sketches) AS sketches"
+    return f"sumMap({kind}) AS {kind}"
+
+
+def rolled_up(kind: Kind) -> str:
+    """The state column merged into a coarser state."""
+    if kind == "sets":
+        return "groupUniqArrayArray(sets)"
+    return "uniqCombined64MapMergeState(sketches)" if kind == "sketches" else f"sumMap({kind})"
+
+
+def _maybe(element: str, where: str) -> str:
+    return f"if({where}, [{element}], [])" if where else f"[{element}]"

@@ -12,10 +12,6 @@ DEDUPLICATION_WINDOW = 10_000
 """Insert tokens remembered per table: more than all lanes together write while one insert is in doubt."""
 
 
-class MeaningChanged(ValueError):
-    """A stored measure has another meaning than the registry's; it may not be mixed with it."""
-
-
 def create_statements(registry: Registry) -> tuple[str, ...]:
     """CREATE … IF NOT EXISTS for all tables of a registry (in the connection's database)."""
     panes = (
@@ -28,22 +24,20 @@ def create_statements(registry: Registry) -> tuple[str, ...]:
         "reason LowCardinality(String), size_bytes UInt64, value String, dead_at DateTime64(3, 'UTC')) "
         "ENGINE = ReplacingMergeTree ORDER BY (topic, partition, offset)"
     )
-    return (panes, dead, *(_raw(e) for e in registry.events.values() if e.raw.keep))
+    measures = (
+        "CREATE TABLE IF NOT EXISTS measures (tag UInt32, measure String, event String, formula String, fingerprint String, seen_at DateTime DEFAULT now()) "
+        "ENGINE = ReplacingMergeTree ORDER BY (tag, fingerprint)"
+    )
+    return (panes, dead, measures, *(_raw(e) for e in registry.events.values() if e.raw.keep))
 
 
 def alter_statements(registry: Registry, existing: Mapping[str, Mapping[str, str]], panes_sorting_key: str) -> tuple[str, ...]:
     """ALTERs that bring existing tables up to the registry. ``existing``: table -> column -> comment.
 
-    Only additions are made. Raises MeaningChanged when a stored measure's fingerprint differs from the registry's.
+    Only additions are made. A changed measure needs none: its tag changes with its meaning, so old and new never mix.
     """
     statements: list[str] = []
     have = existing.get("panes", {})
-    for column in panes_columns(registry):
-        if column.name.startswith("m_") and column.name in have and have[column.name] != column.comment:
-            raise MeaningChanged(
-                f"measure '{column.name[2:]}' is stored as «{have[column.name]}» but the registry now says «{column.comment}»; "
-                "give the changed measure a new name, so that old and new figures are never mixed"
-            )
     keys = [k.strip() for k in panes_sorting_key.split(",") if k.strip()]
     new_dimensions = [c for c in dimension_columns(registry) if c.name not in have]
     adds = [f"ADD COLUMN IF NOT EXISTS {_column(c)}" for c in panes_columns(registry) if c.name not in have]

@@ -7,13 +7,12 @@ seen instead of being cut off silently, as reading them as Int64 would do.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 
-from metric_defs.compile.aggregates import aggregate_sql
+from metric_defs.compile.aggregates import STATE_TYPES, Kind, MeasureSql, measure_sql, rolled_up
 from metric_defs.compile.layout import dimension_columns, quoted, raw_columns
 from metric_defs.expressions import COLUMN_TYPES
-from metric_defs.models import PANE_MS, Event, EventField
+from metric_defs.models import PANE_MS, Event, EventField, Grain
 from metric_defs.registry import CompiledMeasure, Registry
 
 REASONS = ("", "empty", "too_large", "not_json", "missing_field", "bad_field", "unknown_value", "time_out_of_range", "future")
@@ -55,13 +54,14 @@ def kernel_plan(registry: Registry, event_name: str) -> KernelPlan:
     """Compile one event of the registry."""
     event = registry.events[event_name]
     stage = f"stage_{event.event}"
-    fields = ", ".join(f"{quoted(n)} {COLUMN_TYPES[f.type]}" for n, f in event.fields.items())
+    hashes = _hashes(registry, event)
+    fields = ", ".join([*(f"{quoted(n)} {COLUMN_TYPES[f.type]}" for n, f in event.fields.items()), *(f"{n} {s.hash_type}" for n, s in hashes.items())])
     raw_fields = ", ".join(quoted(c.name) for c in raw_columns(event)[3:])
     return KernelPlan(
         event=event,
         stage=stage,
         create_stage=f"CREATE TABLE {stage} (o Int64, reason UInt8, h FixedString(16), {fields}) ENGINE = Memory",
-        decode=_decode(event, stage),
+        decode=_decode(event, stage, hashes),
         # RowBinary rows of 25 bytes: key hash, event time, reason
         judge=f"SELECT h, {quoted(event.time)}, reason FROM {stage}",
         raw=f"SELECT {{partition:UInt32}} AS k_partition, o AS k_offset, toUInt8(0) AS k_verdict, {raw_fields} FROM {stage} WHERE reason = 0",
@@ -71,14 +71,22 @@ def kernel_plan(registry: Registry, event_name: str) -> KernelPlan:
     )
 
 
-def _decode(event: Event, stage: str) -> str:
+def _hashes(registry: Registry, event: Event) -> dict[str, MeasureSql]:
+    """Columns of hashed values that the event's distinct counts need, each once."""
+    sql = [measure_sql(m) for m in registry.measures.values() if m.measure.event == event.event]
+    return {s.hash_name: s for s in sql if s.hashed}
+
+
+def _decode(event: Event, stage: str, hashes: dict[str, MeasureSql]) -> str:
     tree = _Tree.of(event)
     columns = ", ".join(_typed(tree.access[n], f) + f" AS f_{n}" for n, f in event.fields.items())
     key = event.dedupe.key if event.dedupe else (event.key,)
+    named = ", ".join(f"f_{n} AS {quoted(n)}" for n in event.fields)
+    added = "".join(f", {s.hashed} AS {n}" for n, s in hashes.items())
     return (
-        f"INSERT INTO {stage} SELECT o, {_reason(event, tree)} AS reason, sipHash128({', '.join(f'f_{k}' for k in key)}), "
-        f"{', '.join(f'f_{n}' for n in event.fields)} FROM (SELECT o, raw, e, {columns} FROM "
-        f"(SELECT o, raw, JSONExtract(raw, '{tree.type}') AS e FROM (SELECT o, assumeNotNull(raw) AS raw FROM Python(batch))))"
+        f"INSERT INTO {stage} SELECT *{added} FROM (SELECT o, {_reason(event, tree)} AS reason, sipHash128({', '.join(f'f_{k}' for k in key)}) AS h, "
+        f"{named} FROM (SELECT o, raw, e, {columns} FROM "
+        f"(SELECT o, raw, JSONExtract(raw, '{tree.type}') AS e FROM (SELECT o, assumeNotNull(raw) AS raw FROM Python(batch)))))"
     )
 
 
@@ -165,47 +173,93 @@ def _access(tree: dict[str, object], parts: list[str]) -> str:
     return text
 
 
+SHARED_PASS = 0.4
+"""A cube joins a pass when it holds at least this share of the pass's measures; the rest it then stores as well, unread."""
+
+
 def _cell_queries(registry: Registry, event: Event, stage: str) -> list[CellQuery]:
-    groups: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
-    for cube in registry.cubes:
-        measures = registry.measures_in_cube(cube, event.event)
-        if measures:
-            groups[tuple(m.measure.measure for m in measures)].append(cube)
-    return [_cell_query(registry, event, stage, f"cells_{event.event}_{i}", cubes, [registry.measures[m] for m in names])
-            for i, (names, cubes) in enumerate(groups.items())]
+    """Group the cubes into few passes: each costs a scan of the events, each foreign measure in a cube some bytes a cell."""
+    held = {q: {m.measure.measure for m in registry.measures_in_cube(q, event.event)} for q in registry.cubes}
+    passes: list[tuple[list[str], set[str]]] = []
+    for cube in sorted((q for q in held if held[q]), key=lambda q: -len(held[q])):
+        for cubes, measures in passes:
+            if held[cube] <= measures and len(held[cube]) >= SHARED_PASS * len(measures) and _kinds(registry, held[cube]) == _kinds(registry, measures):
+                cubes.append(cube)
+                break
+        else:
+            passes.append(([cube], held[cube]))
+    return [_cell_query(registry, event, stage, f"cells_{event.event}_{i}", cubes, [m for n, m in registry.measures.items() if n in measures])
+            for i, (cubes, measures) in enumerate(passes)]
+
+
+def _kinds(registry: Registry, measures: set[str]) -> set[Kind]:
+    return {measure_sql(registry.measures[m]).kind for m in measures}
 
 
 def _cell_query(registry: Registry, event: Event, stage: str, table: str, cubes: list[str], measures: list[CompiledMeasure]) -> CellQuery:
     names = [c.name for c in dimension_columns(registry) if any(c.name in registry.cubes[q].dimensions for q in cubes)]
     dims = [quoted(n) for n in names]
-    sql = [aggregate_sql(m) for m in measures]
-    states = [quoted(s.column) for s in sql]
-    columns = ["`cube` String", "`pane` DateTime('UTC')", *(f"{d} String" for d in dims),
-               *(f"{c} {s.column_type}" for c, s in zip(states, sql, strict=True))]
+    sql = [measure_sql(m) for m in measures]
+    kinds = list(dict.fromkeys(s.kind for s in sql))
     sets = ", ".join("(" + ", ".join(["`pane`", *(quoted(d) for d in registry.cubes[q].dimensions)]) + ")" for q in cubes)
     pane = f"toDateTime(intDiv({quoted(event.time)}, {PANE_MS}) * {PANE_MS // 1000}, 'UTC')"
-    made = ", ".join([f"{_cube_name(registry, names, cubes)} AS `cube`", f"{pane} AS `pane`", *dims,
-                      *(f"{s.state} AS {c}" for c, s in zip(states, sql, strict=True))])
-    fill = f"INSERT INTO {table} ({', '.join(['`cube`', '`pane`', *dims, *states])}) SELECT {made} FROM {stage} WHERE reason = 0"
-    grouped = f" GROUP BY GROUPING SETS ({sets})"
+    grouped = ", ".join([f"{_cube_name(registry, names, cubes)} AS `cube`", "`pane`", *dims, *_partials(sql)])
+    events = ", ".join([f"{pane} AS `pane`", "*", *_elements(sql)])
+    made = ", ".join(["`cube`", "`pane`", *dims, *(f"{_column(kind, sql)} AS {kind}" for kind in kinds)])
+    columns = ", ".join(["`cube`", "`pane`", *dims, *kinds])
 
-    def rolled(grain: str, start: str) -> str:
-        rollups = [f"{s.rollup} AS r{i}" for i, s in enumerate(sql)]
-        outer = ", ".join(["`cube`", f"'{grain}' AS `grain`", "coarse AS `pane`", *dims, *(f"r{i} AS {c}" for i, c in enumerate(states))])
-        inner = ", ".join(["`cube`", f"{start} AS coarse", *dims, *rollups])
-        return f"SELECT {outer} FROM (SELECT {inner} FROM {table} GROUP BY {', '.join(['`cube`', 'coarse', *dims])})"
+    def fill(where: str) -> str:
+        return (f"INSERT INTO {table} ({columns}) SELECT {made} FROM (SELECT {grouped} FROM (SELECT {events} FROM {stage} WHERE {where}) "
+                f"GROUP BY GROUPING SETS ({sets}))")
 
+    def rolled(grain: Grain, start: str) -> str:
+        wanted = ", ".join(_literal(q) for q in cubes if grain in registry.cubes[q].grains)
+        if not wanted:
+            return ""
+        outer = ", ".join(["`cube`", f"'{grain}' AS `grain`", "coarse AS `pane`", *dims, *(f"r_{k} AS {k}" for k in kinds)])
+        inner = ", ".join(["`cube`", f"{start} AS coarse", *dims, *(f"{rolled_up(k)} AS r_{k}" for k in kinds)])
+        return f"SELECT {outer} FROM (SELECT {inner} FROM {table} WHERE `cube` IN ({wanted}) GROUP BY {', '.join(['`cube`', 'coarse', *dims])})"
+
+    base = f"SELECT {', '.join(['`cube`', _BASE_GRAIN, '`pane`', *dims, *kinds])} FROM {table}"
+    coarser = (rolled("1h", "toStartOfHour(`pane`)"), rolled("1d", f"toDateTime(toStartOfDay(`pane`, '{registry.settings.zone}'), 'UTC')"))
     return CellQuery(
         table=table,
-        create=f"CREATE TABLE {table} ({', '.join(columns)}) ENGINE = Memory",
-        fill=fill + grouped,
-        fill_judged=f"{fill} AND o NOT IN (SELECT o FROM Python(verdicts)){grouped}",
-        emit=" UNION ALL ".join([
-            f"SELECT {', '.join(['`cube`', _BASE_GRAIN, '`pane`', *dims, *states])} FROM {table}",
-            rolled("1h", "toStartOfHour(`pane`)"),
-            rolled("1d", f"toDateTime(toStartOfDay(`pane`, '{registry.settings.zone}'), 'UTC')"),
-        ]),
+        create=f"CREATE TABLE {table} (`cube` String, `pane` DateTime('UTC'), {''.join(f'{d} String, ' for d in dims)}"
+               f"{', '.join(f'{k} {STATE_TYPES[k]}' for k in kinds)}) ENGINE = Memory",
+        fill=fill("reason = 0"),
+        fill_judged=fill("reason = 0 AND o NOT IN (SELECT o FROM Python(verdicts))"),
+        emit=" UNION ALL ".join(q for q in (base, *coarser) if q),
     )
+
+
+def _elements(sql: list[MeasureSql]) -> list[str]:
+    """What each event adds to the sets and sketches, computed once for all grouping sets."""
+    found = []
+    sets = [s.partial for s in sql if s.kind == "sets"]
+    if sets:
+        found.append(f"arrayConcat({', '.join(sets)}) AS set_elements")
+    sketches = [s for s in sql if s.kind == "sketches"]
+    if sketches:
+        keys = ", ".join(f"arrayMap(h -> toUInt32({s.tag}), {s.partial})" for s in sketches)
+        found.append(f"mapFromArrays(arrayConcat({keys}), arrayConcat({', '.join(s.partial for s in sketches)})) AS sketch_elements")
+    return found
+
+
+def _partials(sql: list[MeasureSql]) -> list[str]:
+    kinds = {s.kind for s in sql}
+    return [
+        *(f"{s.partial} AS n{i}" for i, s in enumerate(sql) if s.kind in ("sums", "fsums")),
+        *(["groupUniqArrayArray(set_elements) AS sets"] if "sets" in kinds else []),
+        *(["uniqCombined64MapState(sketch_elements) AS sketches"] if "sketches" in kinds else []),
+    ]
+
+
+def _column(kind: Kind, sql: list[MeasureSql]) -> str:
+    """A state column of a cell from its partials; sums of zero are left out."""
+    if kind in ("sets", "sketches"):
+        return kind
+    pairs = ", ".join(f"toUInt32({s.tag}), n{i}" for i, s in enumerate(sql) if s.kind == kind)
+    return f"mapFilter((k, v) -> v != 0, map({pairs}))"
 
 
 def _cube_name(registry: Registry, dims: list[str], cubes: list[str]) -> str:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from metric_defs.compile.aggregates import aggregate_sql
+from metric_defs.compile.aggregates import KINDS, STATE_TYPES
 from metric_defs.expressions import COLUMN_TYPES
 from metric_defs.models import Event
 from metric_defs.registry import Registry
 
 LEDGER_CUBE = "__ledger"
 """Value of ``cube`` in rows that state which offsets have been counted."""
-GRAINS = ("10s", "1h", "1d")
 VERDICTS = ("counted", "duplicate", "too_late", "dead")
 """What becomes of a record; the index is the code stored in ``k_verdict``."""
 
@@ -32,10 +31,9 @@ class Column:
     @property
     def input_type(self) -> str:
         """Type in an insert block: plain for simple aggregates and dictionaries, the state itself for others."""
-        for wrapper in ("SimpleAggregateFunction(", "LowCardinality("):
-            if self.type.startswith(wrapper):
-                return self.type[len(wrapper):-1].split(", ")[-1]
-        return self.type
+        if self.type.startswith("SimpleAggregateFunction("):
+            return self.type[:-1].split(", ", 1)[1]
+        return self.type.removeprefix("LowCardinality(").removesuffix(")") if self.type.startswith("LowCardinality(") else self.type
 
 
 KEY_COLUMNS = (
@@ -65,18 +63,12 @@ def dimension_columns(registry: Registry) -> tuple[Column, ...]:
     return tuple(Column(d, "String") for d in registry.dimensions)
 
 
-def measure_columns(registry: Registry) -> tuple[Column, ...]:
-    """One column per measure; its comment states what it means, so a change of meaning is found at migration."""
-    return tuple(
-        Column(m.column, aggregate_sql(m).column_type,
-               f"{m.measure.event}: {m.measure.expr}" + (f" where {m.condition.sql}" if m.condition.sql else "") + f" [{m.fingerprint}]")
-        for m in registry.measures.values()
-    )
+STATE_COLUMNS = tuple(Column(kind, STATE_TYPES[kind]) for kind in KINDS)
 
 
 def panes_columns(registry: Registry) -> tuple[Column, ...]:
     """All columns of the panes table."""
-    return (*KEY_COLUMNS, *dimension_columns(registry), *measure_columns(registry), *LEDGER_COLUMNS)
+    return (*KEY_COLUMNS, *dimension_columns(registry), *STATE_COLUMNS, *LEDGER_COLUMNS)
 
 
 def raw_table(event: Event) -> str:

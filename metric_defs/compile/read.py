@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
-from metric_defs.compile.aggregates import aggregate_sql
+from metric_defs.compile.aggregates import KINDS, measure_sql, merged
 from metric_defs.compile.layout import quoted
+from metric_defs.models import PANE_MS, Grain
 from metric_defs.registry import Registry
-
-Grain = Literal["10s", "1h", "1d"]
 
 
 class NotAnswerable(ValueError):
@@ -58,24 +56,25 @@ def plan_read(registry: Registry, request: CellsRequest) -> ReadPlan:
     cube = registry.cube_for(request.measures, needed)
     if cube is None:
         raise NotAnswerable(_why(registry, request.measures, needed))
-    values = [aggregate_sql(registry.measures[m]).value + f" AS v_{m}" for m in request.measures]
+    sql = {m: measure_sql(registry.measures[m]) for m in request.measures}
+    states = [merged(kind, [s.tag for s in sql.values() if s.kind == kind]) for kind in KINDS if any(s.kind == kind for s in sql.values())]
     keys = [quoted(d) for d in request.group_by]
+    names = list(keys)
     parameters: dict[str, object] = {}
     if request.step_ms:
-        if request.step_ms % 10_000:
-            raise NotAnswerable(f"a step of {request.step_ms} ms is no multiple of the 10 s pane")
+        if request.step_ms % PANE_MS:
+            raise NotAnswerable(f"a step of {request.step_ms} ms is no multiple of the {PANE_MS} ms pane")
         step_s, origin_s = request.step_ms // 1000, request.origin_ms // 1000
-        keys.insert(0, "bucket")
-        bucket = f"(intDiv(toInt64(toUnixTimestamp(pane)) - {origin_s}, {step_s}) * {step_s} + {origin_s}) * 1000 AS bucket"
-        values.insert(0, bucket)
+        keys.insert(0, f"(intDiv(toInt64(toUnixTimestamp(pane)) - {origin_s}, {step_s}) * {step_s} + {origin_s}) * 1000 AS bucket_ms")
+        names.insert(0, "bucket_ms")
     where = [f"cube = '{cube.cube}'", "seq = 0", _time(request.tiles, parameters)]
     for i, (dimension, allowed) in enumerate(sorted(request.filters.items())):
         parameters[f"f{i}"] = list(allowed)
         where.append(f"{quoted(dimension)} IN {{f{i}:Array(String)}}")
-    select = [v for v in values[:1] if request.step_ms] + [quoted(d) for d in request.group_by] + values[1 if request.step_ms else 0:]
-    group = f" GROUP BY {', '.join(keys)}" if keys else ""
+    inner = f"SELECT {', '.join([*keys, *states])} FROM panes WHERE {' AND '.join(where)}" + (f" GROUP BY {', '.join(names)}" if names else "")
+    values = [f"{s.value} AS `{m}`" for m, s in sql.items()]
     columns = (("bucket_ms",) if request.step_ms else ()) + request.group_by + request.measures
-    return ReadPlan(f"SELECT {', '.join(select)} FROM panes WHERE {' AND '.join(where)}{group}", parameters, columns, cube.cube)
+    return ReadPlan(f"SELECT {', '.join([*names, *values])} FROM ({inner})", parameters, columns, cube.cube)
 
 
 def _time(tiles: Sequence[Tile], parameters: dict[str, object]) -> str:

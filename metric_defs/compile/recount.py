@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from metric_defs.compile.aggregates import aggregate_sql
+from metric_defs.compile.aggregates import KINDS, measure_sql, merged
 from metric_defs.compile.layout import quoted, raw_table
 from metric_defs.models import PANE_MS
 from metric_defs.registry import CompiledMeasure, Registry
@@ -40,14 +40,15 @@ def recount_queries(registry: Registry, event_name: str, source: str | None = No
     for cube in registry.cubes:
         measures = registry.measures_in_cube(cube, event_name)
         if measures:
-            found += [_query(registry, event_name, cube, grain, measures, source) for grain in ("10s", "1h", "1d")]
+            found += [_query(registry, event_name, cube, grain, measures, source) for grain in registry.cubes[cube].grains]
     return tuple(found)
 
 
 def _query(registry: Registry, event_name: str, cube: str, grain: str, measures: tuple[CompiledMeasure, ...], source: str | None) -> RecountQuery:
     event = registry.events[event_name]
     dims = [quoted(d) for d in registry.cubes[cube].dimensions]
-    sql = [aggregate_sql(m) for m in measures]
+    sql = [measure_sql(m) for m in measures]
+    states = ", ".join(merged(kind, [s.tag for s in sql if s.kind == kind]) for kind in KINDS if any(s.kind == kind for s in sql))
     moment = f"toDateTime(intDiv({quoted(event.time)}, {PANE_MS}) * {PANE_MS // 1000}, 'UTC')"
     pane = {"10s": moment, "1h": f"toStartOfHour({moment})", "1d": f"toDateTime(toStartOfDay({moment}, '{registry.settings.zone}'), 'UTC')"}[grain]
     stored = ", ".join(f"{s.value} AS s{i}" for i, s in enumerate(sql))
@@ -58,7 +59,7 @@ def _query(registry: Registry, event_name: str, cube: str, grain: str, measures:
     # a cell whose own measures are all empty may be there for another event's sake: it is no difference
     differs = " OR ".join(f"s{i} != r{i}" if m.exact else f"abs(toFloat64(s{i}) - toFloat64(r{i})) > {TOLERANCE} * r{i} + 1" for i, m in enumerate(measures))
     joined = (
-        f"(SELECT pane AS p{names}, {stored} FROM panes WHERE cube = '{cube}' AND grain = '{grain}' AND seq = 0 GROUP BY {keys}) AS stored "
+        f"(SELECT {keys}, {stored} FROM (SELECT pane AS p{names}, {states} FROM panes WHERE cube = '{cube}' AND grain = '{grain}' AND seq = 0 GROUP BY {keys})) AS stored "
         f"FULL JOIN (SELECT {pane} AS p{names}, {counted} FROM {raw} WHERE k_verdict = 0 AND k_offset < {{limits:Map(UInt32, Int64)}}[k_partition] "
         f"GROUP BY {keys}) AS recount USING ({keys})"
     )

@@ -12,7 +12,7 @@ from sinks.clickhouse.client import ClickHouse
 def migrate(store: ClickHouse, registry: Registry) -> tuple[str, ...]:
     """Create what is missing and add what is new. Returns the statements that changed something.
 
-    Raises MeaningChanged when a stored measure has another meaning in the registry, and StoreError.
+    Also notes each measure's tag and formula in ``measures``, so that the store can be read without this program. Raises StoreError.
     """
     store.create_database()
     before = _columns(store)
@@ -20,6 +20,11 @@ def migrate(store: ClickHouse, registry: Registry) -> tuple[str, ...]:
     creates = [s for s in create_statements(registry) if s.split("EXISTS ", 1)[1].split(" ", 1)[0] not in before]
     for statement in (*creates, *alters):
         store.execute(statement)
+    known = {str(row[0]) for row in store.rows("SELECT fingerprint FROM measures")}
+    fresh = [m for m in registry.measures.values() if m.fingerprint not in known]
+    if fresh:
+        store.insert_rows("measures", ("tag", "measure", "event", "formula", "fingerprint"),
+                          [(m.tag, m.measure.measure, m.measure.event, m.formula, m.fingerprint) for m in fresh])
     return (*creates, *alters)
 
 

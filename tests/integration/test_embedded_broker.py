@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer, Producer
 
-from deploy.local.broker import BrokerOptions, EmbeddedBroker, answers
+from deploy.local.broker import BrokerOptions, EmbeddedBroker
 from deploy.local.broker_error import BrokerError
+from deploy.local.broker_ports import answers
 from deploy.local.datadir import is_alive
 from deploy.topics import KafkaUnreachable, TopicError, ensure_topics, topic_ends
 from streams.connection import KafkaConnection
@@ -80,37 +81,30 @@ def test_data_survive_a_restart_and_a_killed_java(tmp_path: Path) -> None:
     third.stop(timeout_s=20)
 
 
-def test_a_killed_parent_leaves_no_java_and_the_directory_can_be_used_at_once(tmp_path: Path) -> None:
+def test_a_directory_has_one_broker_and_is_free_once_it_was_killed(tmp_path: Path) -> None:
     process, bootstrap = _run(tmp_path)
     _, java = _holders(tmp_path)
-    process.kill()
-    process.wait()
 
-    # java may still be shutting down: the next one waits for it instead of failing
-    process, bootstrap = _run(tmp_path)
-    assert not is_alive(java)
-    assert answers(bootstrap)
-    _, java = _holders(tmp_path)
-
-    process.terminate()
-    assert process.wait(20) == 0
-    assert not is_alive(java)
-    assert (tmp_path / "broker.lock").read_text() == ""
-
-
-def test_a_second_instance_is_refused_and_told_by_whom(tmp_path: Path) -> None:
-    process, bootstrap = _run(tmp_path)
     began = time.monotonic()
-
     second = subprocess.run(_command(tmp_path), capture_output=True, text=True, check=False)
-
     assert time.monotonic() - began < 3
     assert second.returncode == 1
     assert f"{tmp_path} is in use by process {process.pid}" in second.stderr
     assert "Traceback" not in second.stderr
     assert answers(bootstrap)
+
+    process.kill()
+    process.wait()
+    # java may still be shutting down: the next one waits for it instead of failing
+    process, bootstrap = _run(tmp_path)
+    assert not is_alive(java)
+    assert answers(bootstrap)
+
+    _, java = _holders(tmp_path)
     process.terminate()
     assert process.wait(20) == 0
+    assert not is_alive(java)
+    assert (tmp_path / "broker.lock").read_text() == ""
 
 
 def test_a_port_in_use_is_named(tmp_path: Path) -> None:
@@ -124,17 +118,16 @@ def test_a_port_in_use_is_named(tmp_path: Path) -> None:
 
 def test_java_that_cannot_start_is_quoted(tmp_path: Path) -> None:
     said: list[str] = []
-    good = EmbeddedBroker(BrokerOptions(data_dir=tmp_path))
-    good.start(said.append)
-    good.stop(timeout_s=20)
-    assert any("formatted" in text for text in said)
-    (tmp_path / "kafka" / "data" / "meta.properties").write_text("version=1\ncluster.id=another\nnode.id=7\n")
+    broker = EmbeddedBroker(BrokerOptions(data_dir=tmp_path, heap_mb=1))
 
     with pytest.raises(BrokerError, match="Kafka ended while starting") as caught:
-        good.start(said.append)
+        broker.start(said.append)
 
-    assert "node" in caught.value.what  # Kafka's own reason, from its log
-    good.stop(timeout_s=0)
+    assert "heap" in caught.value.what  # java's own words, from the log
+    assert "--heap-mb" in caught.value.hint
+    assert any("formatted" in text for text in said)
+    assert broker.poll() is None
+    assert (tmp_path / "broker.lock").read_text() == ""
 
 
 def test_no_jars_and_no_network_is_said(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from metric_defs.expressions import ExpressionError, parse_aggregate, parse_condition
@@ -28,12 +28,12 @@ json.dump([run(q) for q in job], sys.stdout)
 ROWS = (
     (0, 0, 0, 0.0, 0, "", "", "", "", 0, 0.0),
     (-(2**53) + 1, 2**53 - 1, 1_700_000_000_000, 1.5, 1, "paid", "s1", "a", "b", 7, -1e308),
-    (12_345, -3, 1, -0.5, 1, "退款'\\\\", "%_", "\\n", "🙂", -1, 1e308),
+    (12_345, -3, 1, -0.5, 1, "退款'\\", "%_", "\n", "🙂", -1, 1e308),
 )
 
 
 def literal(value: Any) -> str:
-    return "'" + value.replace("'", "\\\\'") + "'" if isinstance(value, str) else repr(value)
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'" if isinstance(value, str) else repr(value)
 
 
 def engine(expressions: list[str]) -> list[Any]:
@@ -54,8 +54,8 @@ def engine(expressions: list[str]) -> list[Any]:
     return answers
 
 
-@given(st.lists(CONDITIONS, min_size=40, max_size=40))
-@settings(max_examples=8, deadline=None)
+@given(st.lists(CONDITIONS, min_size=10, max_size=10))
+@settings(max_examples=4, deadline=None, phases=[Phase.generate])  # shrinking would start the engine each time
 def test_an_allowed_condition_runs_in_the_engine(texts: list[str]) -> None:
     conditions = [parse_condition(t, FIELDS).sql for t in texts]
     for written, answer in zip(conditions, engine(conditions), strict=True):
@@ -63,8 +63,8 @@ def test_an_allowed_condition_runs_in_the_engine(texts: list[str]) -> None:
         assert int(answer[1]) == len(ROWS), (written, answer)
 
 
-@given(st.lists(st.one_of(WHOLE, REAL, TEXTS), min_size=40, max_size=40))
-@settings(max_examples=8, deadline=None)
+@given(st.lists(st.one_of(WHOLE, REAL, TEXTS), min_size=20, max_size=20))
+@settings(max_examples=4, deadline=None, phases=[Phase.generate])  # shrinking would start the engine each time
 def test_an_allowed_argument_runs_in_the_engine_and_has_the_promised_type(texts: list[str]) -> None:
     promised: list[tuple[str, str]] = []
     for text in texts:

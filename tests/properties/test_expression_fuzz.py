@@ -9,9 +9,12 @@ from metric_defs.expressions import ExpressionError, parse_aggregate, parse_cond
 from tests.support.expressions import CONDITIONS, FIELDS, REAL, TEXTS, WHOLE, quoted
 
 WORDS = [
-    *FIELDS, *"()+-*/%=<>,.;'\"`[]{}?:@#$\\|&!~^ \n\t\0", "'a'", "1", "0", "1.5", "1e9", "0x1F", "AND", "OR", "NOT", "IN", "LIKE", "BETWEEN",
-    "CASE", "WHEN", "THEN", "END", "SELECT", "FROM", "WHERE", "UNION", "ALL", "DISTINCT", "NULL", "IS", "AS", "CAST", "INTERVAL", "DAY",
-    "if(", "greatest(", "intDiv(", "toInt64(", "concat(", "lower(", "abs(", "sum(", "count()", "--", "/*", "*/", "::", "->", "EXISTS", "ESCAPE",
+    *FIELDS, *"()+-*/%=<>,.;'\"`[]{}?:@#$\\|&!~^ \n\t\0", "'a'", "1", "0", "1.5", "1e9", "0x1F", "AND", "OR", "NOT",
+    "IN", "LIKE", "BETWEEN",
+    "CASE", "WHEN", "THEN", "END", "SELECT", "FROM", "WHERE", "UNION", "ALL", "DISTINCT", "NULL", "IS", "AS", "CAST",
+    "INTERVAL", "DAY",
+    "if(", "greatest(", "intDiv(", "toInt64(", "concat(", "lower(", "abs(", "sum(", "count()", "--", "/*", "*/", "::",
+    "->", "EXISTS", "ESCAPE",
     "GLOBAL", "SETTINGS", "FORMAT", "LIMIT", "OVER", "true", "🙂", "中", "\ud800",
 ]  # fmt: skip
 TEXT = st.one_of(

@@ -56,9 +56,10 @@ def test_a_full_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
 def test_a_disk_with_no_byte_left_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tempfile.TemporaryFile", lambda dir: Path("/dev/full").open("wb", buffering=0))
-    with pytest.raises(DataDirError, match="the disk is full"):
-        prepare_data_dir(tmp_path)
+    with Path("/dev/full").open("wb", buffering=0) as full:
+        monkeypatch.setattr("tempfile.TemporaryFile", lambda dir: full)
+        with pytest.raises(DataDirError, match="the disk is full"):
+            prepare_data_dir(tmp_path)
 
 
 def test_a_second_holder_is_told_who_is_first(tmp_path: Path) -> None:

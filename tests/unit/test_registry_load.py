@@ -1,4 +1,4 @@
-"""A registry is read from files: whatever is wrong with one is a fault with file, line and message, never a traceback."""
+"""A registry is read from files: what is wrong is a fault with file, line and message, never a traceback."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def test_a_definition_alone_in_its_file_is_what_its_own_key_says(tmp_path: Path)
     files = {
         **GOOD,
         "more/cash.yaml": "measure: cash\nevent: sales\nexpr: count()\n",
-        "more/sold.yaml": "metric: sold\nversion: 1\nname: {zh: 笔, en: Sold}\ndescription: {zh: 笔, en: Sold}\ntype: simple\n"
-        "measure: cash\nunit: count\nowner: trade\n",
+        "more/sold.yaml": "metric: sold\nversion: 1\nname: {zh: 笔, en: Sold}\ndescription: {zh: 笔, en: Sold}\n"
+        "type: simple\nmeasure: cash\nunit: count\nowner: trade\n",
     }
     assert "sold" in load_registry(write_registry(tmp_path, files)).metrics
 
