@@ -10,14 +10,14 @@ from metric_defs.faults import Fault, did_you_mean
 from metric_defs.models import Event, Measure
 from metric_defs.places import Places
 from metric_defs.registry import CompiledMeasure, Registry
-from metric_defs.rules import cubes, events, meaning, metrics
+from metric_defs.rules import cubes, events, meaning, metrics, overview
 from metric_defs.rules.rule import Rule
 
-RULES: tuple[Rule, ...] = (*events.RULES, *metrics.PART_RULES, *cubes.RULES)
+RULES: tuple[Rule, ...] = (*events.RULES, *metrics.PART_RULES, *cubes.RULES, *overview.PART_RULES)
 """May be asked of any registry."""
 SOUND_RULES: tuple[Rule, ...] = (*metrics.RULES, *meaning.RULES)
 """Asked of those metrics whose parts could all be found."""
-WHOLE_RULES: tuple[Rule, ...] = (*meaning.WHOLE_RULES,)
+WHOLE_RULES: tuple[Rule, ...] = (*meaning.WHOLE_RULES, *overview.WHOLE_RULES)
 """Asked when nothing else is wrong: what seems unused may be used by a definition that was rejected."""
 
 

@@ -71,8 +71,12 @@ def _settings(documents: list[Document], places: Places, faults: list[Fault]) ->
     for extra in stated[1:]:
         first = f"first at {stated[0].file}:{stated[0].line(('registry',))}"
         faults.append(Fault(extra.file, extra.line(("registry",)), "the registry's settings are given twice", first))
-    values = [_validated(d, (), d.value, Settings, faults) for d in stated]
-    return next((v for v in values if v is not None), _PLACEHOLDER)
+    values = [(d, _validated(d, (), d.value, Settings, faults)) for d in stated]
+    for document, value in values:
+        if value is not None:
+            places.accept("registry", value.registry, document, ())
+            return value
+    return _PLACEHOLDER
 
 
 def _items(document: Document, places: Places, faults: list[Fault]) -> Iterator[tuple[str, Path_, Any]]:

@@ -207,12 +207,22 @@ class Cube(Definition):
         return value
 
 
+class Ranking(Definition):
+    """A metric ranked by the values of a dimension."""
+
+    metric: str
+    dimension: str
+
+
 class Settings(Definition):
-    """Facts of the registry as a whole."""
+    """Facts of the registry as a whole. ``headline``, ``trend`` and ``top`` say what an overview shows; they change no figure."""
 
     registry: Name
     zone: str
     currency: str = Field(pattern=r"^[A-Z]{3}$")
+    headline: Words = ()
+    trend: str = ""
+    top: Annotated[tuple[Ranking, ...], BeforeValidator(_tuple)] = ()
 
     @field_validator("zone")
     @classmethod

@@ -60,12 +60,19 @@ class Registry:
     @property
     def fingerprint(self) -> str:
         """Hash of every definition: two processes with the same fingerprint agree on every figure."""
-        parts = [self.settings.model_dump_json()]
+        parts = [self.settings.model_dump_json(exclude={"headline", "trend", "top"})]
         parts += [e.model_dump_json() for _, e in sorted(self.events.items())]
         parts += [f"{n}={m.fingerprint}" for n, m in sorted(self.measures.items())]
         parts += [m.model_dump_json() for _, m in sorted(self.metrics.items())]
         parts += [c.model_dump_json() for _, c in sorted(self.cubes.items())]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+    def metric_fingerprint(self, code: str) -> str:
+        """Hash of what a metric computes: its measures, how they are combined, and its unit."""
+        metric = self.metrics[code]
+        measures = [self.measures[m].fingerprint for m in self.measures_of_metric(code)]
+        meaning = (metric.type, measures, metric.scale, metric.unit, self.settings.currency if metric.unit == "money" else "")
+        return hashlib.sha256(repr(meaning).encode()).hexdigest()[:12]
 
     def event_of_topic(self, topic: str) -> Event | None:
         """The event a topic carries, or None."""
@@ -110,6 +117,12 @@ class Registry:
             and set(measures) <= {m.measure.measure for m in self.measures_in_cube(name)}
         ]
         return min(fitting, key=lambda c: (len(c.dimensions), c.cube), default=None)
+
+    @property
+    def key_dimension(self) -> str:
+        """The key field of the first declared event when some cube is cut by it, else '': what figures are most often cut by."""
+        key = next((e.key for e in self.events.values()), "")
+        return key if key in self.dimensions else ""
 
     @property
     def dimensions(self) -> tuple[str, ...]:

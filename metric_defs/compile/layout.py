@@ -20,6 +20,12 @@ def quoted(name: str) -> str:
     return f"`{name}`"
 
 
+def literal(value: object) -> str:
+    """A value as a string literal of SQL."""
+    text = str(value).replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{text}'"
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column of a table: its stored type and, in the input of an insert, its plain type."""

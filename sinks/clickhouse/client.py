@@ -63,7 +63,8 @@ class ClickHouse:
 
     def insert(self, sql: str, body: bytes, settings: Mapping[str, Any] | None = None) -> None:
         """An INSERT … FORMAT … statement with its data."""
-        self._call("command", sql, data=body, settings=dict(settings or {}))
+        # not command(data=…), which reads the whole body as text to see whether it may be retried
+        self._call("raw_insert", insert_block=b"".join((sql.encode(), b"\n", body)), settings=dict(settings or {}))
 
     def insert_rows(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """A few rows of plain values."""

@@ -9,7 +9,7 @@ import pytest
 
 from metric_defs import Registry, load_registry
 from metric_defs.checks import RULES, SOUND_RULES, WHOLE_RULES
-from metric_defs.rules import cubes, events, meaning, metrics
+from metric_defs.rules import cubes, events, meaning, metrics, overview
 from tests.support.registries import GOOD, faults_of, line_of, spoilt, write_registry
 
 EVENT, METRICS, CUBES = "events/sales.yaml", "metrics.yaml", "cubes.yaml"
@@ -159,11 +159,51 @@ def test_every_rule_is_asked() -> None:
     asked = {*RULES, *SOUND_RULES, *WHOLE_RULES}
     written = {
         function
-        for module in (cubes, events, meaning, metrics)
+        for module in (cubes, events, meaning, metrics, overview)
         for name, function in vars(module).items()
         if inspect.isfunction(function) and function.__module__ == module.__name__ and not name.startswith("_")
     }
     assert asked == written
+
+
+OVERVIEW = [
+    ("headline: [pay_amt, pay_amd]\n", 4, "'headline' names the unknown metric 'pay_amd'", "did you mean 'pay_amt'?"),
+    ("trend: nothing\n", 4, "'trend' names the unknown metric 'nothing'", ""),
+    ("top:\n  - {metric: buyer, dimension: shop}\n", 5, "'top' names the unknown metric 'buyer'", "did you mean 'buyers'?"),
+    ("top:\n  - {metric: aov, dimension: shopp}\n", 5, "'top': metric 'aov' is not cut by 'shopp'", "did you mean 'shop'?"),
+    ("top:\n  - {metric: aov, sort: shop}\n", 5, "unknown key 'top.0.sort'", ""),
+]
+
+
+@pytest.mark.parametrize(("text", "line", "message", "hint"), OVERVIEW, ids=[o[2][:40] for o in OVERVIEW])
+def test_an_overview_shows_what_exists(tmp_path: Path, text: str, line: int, message: str, hint: str) -> None:
+    files = {**GOOD, "registry.yaml": GOOD["registry.yaml"] + text}
+    found = [f for f in faults_of(write_registry(tmp_path, files)) if f.message == message]
+    assert [(f.file, f.line) for f in found] == [("registry.yaml", line)]
+    assert hint in found[0].hint
+
+
+def test_a_ranking_needs_a_cube_of_its_dimension(tmp_path: Path) -> None:
+    files = {**GOOD, "registry.yaml": GOOD["registry.yaml"] + "top: [{metric: pay_amt, dimension: shop}]\n"}
+    assert faults_of(write_registry(tmp_path / "a", files)) == ()
+    files[CUBES] = "cubes:\n  - {cube: total}\n"
+    (fault,) = faults_of(write_registry(tmp_path / "b", files))
+    assert fault.message == "'top': no cube holds metric 'pay_amt' cut by 'shop'"
+
+
+def test_what_an_overview_shows_changes_no_figure(tmp_path: Path) -> None:
+    plain = load_registry(write_registry(tmp_path / "a", GOOD))
+    files = {**GOOD, "registry.yaml": GOOD["registry.yaml"] + "headline: [aov]\ntrend: pay_amt\n"}
+    shown = load_registry(write_registry(tmp_path / "b", files))
+    assert shown.settings.headline == ("aov",)
+    assert shown.fingerprint == plain.fingerprint
+    assert shown.key_dimension == "shop"
+
+
+def test_a_metrics_fingerprint_follows_its_parts(good: Registry, tmp_path: Path) -> None:
+    other = load_registry(write_registry(tmp_path / "x", spoilt(METRICS, "kind = 'paid'", "kind != 'refund'")))
+    assert other.metric_fingerprint("aov") != good.metric_fingerprint("aov")
+    assert other.metric_fingerprint("buyers") == good.metric_fingerprint("buyers")
 
 
 @pytest.fixture

@@ -1,0 +1,77 @@
+"""Many windows of several cubes in one query: what a snapshot of hot figures is made of.
+
+Windows overlap (the last minute lies in the last hour and in today), so time is cut where any of them begins or ends; each
+stretch between two cuts is merged once, and the few merged states are then merged again into the windows they belong to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from metric_defs.compile.aggregates import KINDS, measure_sql, merged, rolled_up
+from metric_defs.compile.layout import quoted
+from metric_defs.compile.read import ReadPlan, Tile, measure_values, time_condition
+from metric_defs.models import Cube
+from metric_defs.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A piece of time and the windows (by index) it belongs to. Stretches of one request do not overlap."""
+
+    tiles: tuple[Tile, ...]
+    windows: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WindowsRequest:
+    """Measures of ``cubes`` (those with the fewest dimensions first) over windows made of ``stretches``."""
+
+    measures: tuple[str, ...]
+    cubes: tuple[Cube, ...]
+    stretches: tuple[Stretch, ...]
+
+
+def plan_windows(registry: Registry, request: WindowsRequest) -> ReadPlan:
+    """Result columns: ``k_window`` (index), ``cube``, the cubes' dimensions ('' where a cube lacks one), the measures."""
+    parameters: dict[str, object] = {}
+    conditions = [time_condition(s.tiles, parameters) for s in request.stretches]
+    numbered = ", ".join(f"{c}, {i}" for i, c in enumerate(conditions[:-1]))
+    stretch = f"multiIf({numbered}, {len(conditions) - 1})" if numbered else "0"
+    dimensions = tuple(dict.fromkeys(d for c in request.cubes for d in c.dimensions))
+    keys = ["cube", *(quoted(d) for d in dimensions)]
+    sql = [measure_sql(registry.measures[m]) for m in request.measures]
+    kinds = [kind for kind in KINDS if any(s.kind == kind for s in sql)]
+    tags = {kind: [s.tag for s in sql if s.kind == kind] for kind in kinds}
+    cubes = ", ".join(f"'{c.cube}'" for c in request.cubes)
+    once = [rolled_up(k) if k == "sketches" else merged(k, tags[k]).removesuffix(f" AS {k}") for k in kinds]
+    pieces = (f"SELECT {', '.join([*keys, f'{stretch} AS k_stretch', *(f'{o} AS k_{k}' for o, k in zip(once, kinds, strict=True))])} FROM panes "
+              f"WHERE cube IN ({cubes}) AND seq = 0 AND ({' OR '.join(conditions)}) GROUP BY {', '.join([*keys, 'k_stretch'])}")
+    belongs = ", ".join(f"[{', '.join(map(str, s.windows))}]" for s in request.stretches)
+    # sums and sets are merged as they are, whatever their column is called; sketches end here
+    again = [_finished(k) for k in kinds]
+    windows = (f"SELECT k_window, {', '.join([*keys, *again])} FROM ({pieces}) ARRAY JOIN arrayElement([{belongs}], k_stretch + 1) AS k_window "
+               f"GROUP BY {', '.join(['k_window', *keys])}")
+    columns = ("k_window", "cube", *dimensions, *request.measures)
+    return ReadPlan(f"SELECT {', '.join(['k_window', *keys, *measure_values(registry, request.measures)])} FROM ({windows})",
+                    parameters, columns, ",".join(c.cube for c in request.cubes))
+
+
+def stretches(windows: Sequence[tuple[int, int]], tiles: Mapping[tuple[int, int], tuple[Tile, ...]]) -> tuple[Stretch, ...]:
+    """The stretches of ``cuts(windows)`` with their tiles, each with the windows that hold it."""
+    return tuple(Stretch(tiles[piece], tuple(i for i, (start, end) in enumerate(windows) if start <= piece[0] and piece[1] <= end))
+                 for piece in cuts(windows))
+
+
+def cuts(windows: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """[start, end) pieces between all edges of the windows, without those that lie in no window."""
+    edges = sorted({edge for window in windows for edge in window})
+    pieces = zip(edges, edges[1:], strict=False)
+    return tuple((a, b) for a, b in pieces if any(start <= a and b <= end for start, end in windows))
+
+
+def _finished(kind: str) -> str:
+    if kind == "sketches":
+        return "uniqCombined64MapMerge(k_sketches) AS sketches"
+    return f"groupUniqArrayArray(k_{kind}) AS {kind}" if kind == "sets" else f"sumMap(k_{kind}) AS {kind}"
