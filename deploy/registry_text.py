@@ -79,8 +79,8 @@ def explained(registry: Registry) -> dict[str, dict[str, object]]:
             "key": event.key,
             "lateness": f"{event.disorder} ms disorder, then {event.allowed_lateness} ms allowed",
             "dedupe": f"{' + '.join(dedupe.key)} within {dedupe.horizon} ms" if dedupe else "none",
-            # a remembered key is its 128-bit hash and its time
-            "memory": "24 bytes a record of the dedupe horizon" if dedupe else "none",
+            # a remembered key: its 128-bit hash, its time, 16 bits of the filter in front
+            "memory": "26 bytes a record of the dedupe horizon" if dedupe else "none",
             "raw": "kept" if event.raw.keep else "not kept",
             "cubes": [
                 f"{cube}({' × '.join(registry.cubes[cube].dimensions) or 'all'}; "

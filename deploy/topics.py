@@ -85,6 +85,12 @@ def topic_ends(
     return {part: (firsts[part], ends[part]) for part in parts}
 
 
+def partition_counts(kafka: KafkaConnection, *, timeout_s: float = 10.0) -> dict[str, int]:
+    """Topic -> number of partitions, of all topics this user sees. Raises KafkaUnreachable or TopicError."""
+    with _admin(kafka, timeout_s) as admin:
+        return _partition_counts(admin)
+
+
 @contextmanager
 def _admin(kafka: KafkaConnection, timeout_s: float) -> Iterator[KafkaAdminClient]:
     """A kafka-python admin client whose failures to reach Kafka come out as KafkaUnreachable."""

@@ -18,7 +18,7 @@ from chdb import session
 
 from metric_defs.compile.kernel import MAX_RECORD_BYTES, REASONS, KernelPlan, kernel_plan
 from metric_defs.registry import Registry
-from streams.verdict import COUNTED, Decoded
+from streams.verdict import COUNTED, DEAD, Decoded
 
 _JUDGE_ROW = np.dtype([("offset", "<i8"), ("low", "<u8"), ("high", "<u8"), ("time", "<i8"), ("reason", "u1")])
 _TOO_LARGE = REASONS.index("too_large")
@@ -43,6 +43,13 @@ class Kernel:
         self._plans: dict[str, KernelPlan] = {name: kernel_plan(registry, name) for name in registry.events}
         self._database = f"kernel_{uuid.uuid4().hex}"  # kernels of one process share the engine's memory
         self._session: Any = self._open()
+
+    def warm_up(self) -> None:
+        """Run every event's decoding once, so that the engine's first-use costs (a second or so) fall before records wait."""
+        for event in self._plans:
+            nothing = np.zeros(1, np.int64)
+            decoded = self.decode(event, nothing, [b""], 0)
+            self.blocks(event, 0, nothing, np.full(1, DEAD, np.uint8), decoded.reason)
 
     def decode(self, event: str, offsets: npt.NDArray[np.int64], values: Sequence[bytes | None], now_ms: int) -> Decoded:
         """Decode records into the event's scratch table. ``offsets`` and ``values`` have one length, offsets ascend."""

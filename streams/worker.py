@@ -66,6 +66,7 @@ async def run_worker(options: WorkerOptions, ready: Callable[[], None]) -> None:
     kernel_thread = ThreadPoolExecutor(1, "kernel")
     store_pool = ThreadPoolExecutor(STORE_THREADS, "store")
     kernel = await loop.run_in_executor(kernel_thread, Kernel, options.registry)
+    await loop.run_in_executor(kernel_thread, kernel.warm_up)
     delivery = Delivery(FlushWriter(store, options.registry), store_pool, system_clock, telemetry.RETRIED.inc)
     machinery = Machinery(kernel, kernel_thread, delivery, options.policy, system_clock, worker_id)
     manager = LaneManager(options.registry, store, machinery, store_pool, options.budget_bytes, broken)

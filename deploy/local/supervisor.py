@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -85,8 +86,19 @@ class Supervisor:
     def stop_all(self) -> None:
         """SIGTERM to each child in reverse order, SIGKILL after its ``stop_timeout_s``. May be called twice."""
         while self._children:
-            _, child = self._children.popitem()  # the last one started
-            child.stop(self._report)
+            last = next(reversed(self._children))
+            self._children[last].stop(self._report)
+            self._children.pop(last, None)
+
+    def kill_all(self) -> None:
+        """SIGKILL to every child that still runs, without waiting: for somebody who will not wait."""
+        for pid in self.pids().values():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def pids(self) -> dict[str, int]:
+        """Name -> process id of each child that runs."""
+        return {name: child.pid for name, child in self._children.items() if child.runs()}
 
     def __enter__(self) -> "Supervisor":
         return self
@@ -128,6 +140,11 @@ class _Child:
             raise ChildFailed(
                 f"{self.spec.name} could not be started: {error}", f"check {self.spec.argv[0]}"
             ) from error
+
+    @property
+    def pid(self) -> int:
+        """Of the present life; 0 before the first."""
+        return self._process.pid if self._process else 0
 
     def runs(self) -> bool:
         return self._process is not None and self._process.poll() is None

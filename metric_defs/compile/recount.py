@@ -34,7 +34,8 @@ def recount_queries(registry: Registry, event_name: str, source: str | None = No
     """One query per cube and grain that stores measures of the event.
 
     ``source``: a table or sub-query with the event's fields, k_partition, k_offset and k_verdict; default its raw table.
-    Parameters: ``limits`` Map(UInt32, Int64): per partition the first offset not counted yet.
+    Parameters: ``limits`` Map(UInt32, Int64): per partition the first offset not counted yet; ``until`` (epoch s): only panes
+    that start earlier are compared.
     """
     found = []
     for cube in registry.cubes:
@@ -55,12 +56,13 @@ def _query(registry: Registry, event_name: str, cube: str, grain: str, measures:
     counted = ", ".join(f"{s.recount} AS r{i}" for i, s in enumerate(sql))
     keys = ", ".join(["p", *(f"d{i}" for i in range(len(dims)))])
     names = "".join(f", {d} AS d{i}" for i, d in enumerate(dims))
+    until = "toDateTime({until:UInt32}, 'UTC')"
     raw = source or f"(SELECT * FROM {raw_table(event)} FINAL)"
     # a cell whose own measures are all empty may be there for another event's sake: it is no difference
     differs = " OR ".join(f"s{i} != r{i}" if m.exact else f"abs(toFloat64(s{i}) - toFloat64(r{i})) > {TOLERANCE} * r{i} + 1" for i, m in enumerate(measures))
     joined = (
-        f"(SELECT {keys}, {stored} FROM (SELECT pane AS p{names}, {states} FROM panes WHERE cube = '{cube}' AND grain = '{grain}' AND seq = 0 GROUP BY {keys})) AS stored "
-        f"FULL JOIN (SELECT {pane} AS p{names}, {counted} FROM {raw} WHERE k_verdict = 0 AND k_offset < {{limits:Map(UInt32, Int64)}}[k_partition] "
+        f"(SELECT {keys}, {stored} FROM (SELECT pane AS p{names}, {states} FROM panes WHERE cube = '{cube}' AND grain = '{grain}' AND seq = 0 AND pane < {until} GROUP BY {keys})) AS stored "
+        f"FULL JOIN (SELECT {pane} AS p{names}, {counted} FROM {raw} WHERE k_verdict = 0 AND k_offset < {{limits:Map(UInt32, Int64)}}[k_partition] AND {pane} < {until} "
         f"GROUP BY {keys}) AS recount USING ({keys})"
     )
     columns = ("pane", *registry.cubes[cube].dimensions, *(f"{m.measure.measure} stored" for m in measures), *(f"{m.measure.measure} recounted" for m in measures))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from metric_defs.compile.layout import LEDGER_CUBE
@@ -51,7 +51,8 @@ class LaneState:
 
 _FIELDS = tuple(LedgerEntry.__slots__)
 _STRINGS = {"topic", "worker"}
-_UNSIGNED = {"read", "counted", "duplicate", "too_late", "dead"}
+_COUNTS = ("read", "counted", "duplicate", "too_late", "dead")
+_UNSIGNED = set(_COUNTS)
 
 
 def _column(field: str) -> str:
@@ -97,3 +98,36 @@ def read_last_entries(store: ClickHouse) -> list[tuple[str, int, LedgerEntry]]:
     """(lane, seq, entry) of every topic's last entry in every lane: what status and freshness are made of."""
     found = store.rows(f"SELECT toString(lane), seq, {_SELECT} FROM panes WHERE cube = '{LEDGER_CUBE}' ORDER BY seq DESC LIMIT 1 BY lane, topic")
     return [(str(r[0]), int(r[1]), LedgerEntry(*r[2:])) for r in found]
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerSums:
+    """Records of one topic in one lane by what became of them, summed over flushes, and where the lane stood after them."""
+
+    lane: str
+    seq: int
+    last: LedgerEntry
+    read: int
+    counted: int
+    duplicate: int
+    too_late: int
+    dead: int
+
+
+def read_since(store: ClickHouse, heads: Mapping[str, int]) -> list[LedgerSums]:
+    """What the ledger says beyond ``heads`` (lane -> seq known already), per lane and topic; nothing new: []. Raises StoreError.
+
+    The seq bounds what is read, so asking often costs little however long the ledger is.
+    """
+    last = ", ".join(f"argMax({_column(f)}, seq)" if f != "topic" else "topic" for f in _FIELDS)
+    sums = ", ".join(f"sum({_column(f)})" for f in _COUNTS)
+    parameters: dict[str, object] = {"lanes": list(heads)}
+    beyond = ["lane NOT IN {lanes:Array(String)}"]
+    for i, (lane, seq) in enumerate(heads.items()):
+        parameters |= {f"l{i}": lane, f"s{i}": seq}
+        beyond.append(f"(lane = {{l{i}:String}} AND seq > {{s{i}:UInt64}})")
+    found = store.rows(
+        f"SELECT toString(lane), max(seq), {last}, {sums} FROM panes WHERE cube = '{LEDGER_CUBE}' AND ({' OR '.join(beyond)}) GROUP BY lane, topic",
+        parameters)
+    split = 2 + len(_FIELDS)
+    return [LedgerSums(str(r[0]), int(r[1]), LedgerEntry(*r[2:split]), *map(int, r[split:])) for r in found]

@@ -54,8 +54,8 @@ class MemoryStore:
 
     def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """Result rows of a query."""
-        lines = self.raw(sql, "JSONCompactEachRow", parameters).decode().splitlines()
-        return [tuple(json.loads(line)) for line in lines]
+        text = self.raw(sql, "JSONCompactEachRow", parameters).decode()
+        return [tuple(json.loads(line)) for line in text.split("\n") if line]
 
     def raw(self, sql: str, fmt: str, parameters: Mapping[str, Any] | None = None) -> bytes:
         """Result of a query as bytes of a format."""

@@ -1,0 +1,170 @@
+"""Everything of one machine: broker, store, tables, topics, workers and api, started in order and kept running."""
+
+import sys
+from collections.abc import Callable, Mapping
+from types import TracebackType
+
+from deploy.errors import OperatorError
+from deploy.local.broker_main import READY_PREFIX as BROKER_READY
+from deploy.local.datadir import DirLock, lock, prepare_data_dir
+from deploy.local.instance import announce_instance, withdraw_instance
+from deploy.local.ports import Ports
+from deploy.local.supervisor import ChildSpec, Supervisor
+from deploy.settings import Settings, as_environment
+from deploy.topics import ensure_topics
+from deploy.wiring import store_of
+from metric_defs import Registry
+from sinks.clickhouse.client import ClickHouse
+from sinks.clickhouse.migrate import migrate
+
+STORE_DIR = "store"
+LOCK_NAME = "up.lock"
+WORKER_NICE = 10
+"""A worker uses all it gets; the api beside it must not wait for its turn."""
+_STOP_S = {"api": 10.0, "worker": 25.0, "store": 20.0, "broker": 40.0}
+
+
+class ProcessGone(OperatorError):
+    """A process that is not started again has ended."""
+
+
+class Machine:
+    """Use as a context manager, from the main thread: it stops in reverse order whatever happens.
+
+    ``settings`` say everything but where Kafka and the store are: those are this machine's own, as ``self.settings``
+    says once started.
+    """
+
+    def __init__(
+        self, settings: Settings, registry: Registry, ports: Ports, workers: int, report: Callable[[str], None]
+    ) -> None:
+        self.settings = settings
+        self._registry = registry
+        self._ports = ports
+        self._workers = workers
+        self._report = report
+        self._lock: DirLock | None = None
+        self._data_dir = settings.data_dir
+        self._supervisor = Supervisor(settings.data_dir.absolute(), report)
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Name -> process id of what runs."""
+        return self._supervisor.pids()
+
+    @property
+    def address(self) -> str:
+        """Where the api answers."""
+        return f"http://{self.settings.api.host}:{self.settings.api.port}"
+
+    def start(self) -> None:
+        """Return when all of it is ready. Raises OperatorError or StoreError."""
+        self._data_dir = prepare_data_dir(self.settings.data_dir)
+        self._lock = lock(self._data_dir, LOCK_NAME)
+        self._supervisor = Supervisor(self._data_dir, self._report)
+        broker = self._start("broker", ("broker", *self._dir(), "--port", str(self._ports.kafka)), BROKER_READY)
+        store = self._start("store", ("store", *self._dir(), "--port", str(self._ports.store)), "store ready on ")
+        self._use_own(broker.removeprefix(BROKER_READY), f"http://{store.rpartition(' ')[2]}")
+        self._prepare()
+        for number in range(1, self._workers + 1):
+            self._start_service(f"worker-{number}", "worker", "worker ready", WORKER_NICE)
+        self._start_service("api", "serve", "api ready on ", 0)
+        self._announce()
+
+    def tend(self) -> None:
+        """Look after the processes; call it a few times a second. Raises ProcessGone."""
+        gone = self._supervisor.watch()
+        if gone:
+            raise ProcessGone(
+                f"{' and '.join(gone)} ended by itself",
+                f"the lines above tell why; the whole log is in {self._data_dir / 'logs'}",
+            )
+
+    def stop(self) -> None:
+        """Stop everything in reverse order. May be called twice."""
+        self._supervisor.stop_all()
+        if self._lock is not None:
+            withdraw_instance(self._data_dir)
+            self._lock.release()
+            self._lock = None
+
+    def kill(self) -> None:
+        """End every process at once."""
+        self._supervisor.kill_all()
+
+    def __enter__(self) -> "Machine":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _prepare(self) -> None:
+        store = ClickHouse(store_of(self.settings))
+        try:
+            changes = migrate(store, self._registry)
+        finally:
+            store.close()
+        topics = self.settings.topics
+        wanted = {event.topic: topics.partitions for event in self._registry.events.values()}
+        created = ensure_topics(self.settings.kafka.connection(), wanted, replication_factor=topics.replication)
+        self._report(f"{len(changes)} changes to the store's tables, {len(created)} topics created")
+
+    def _use_own(self, bootstrap: str, url: str) -> None:
+        """Kafka and the store of this machine take no credentials, whatever the settings say of others."""
+        defaults = Settings()
+        self.settings = self.settings.model_copy(
+            update={
+                "kafka": defaults.kafka.model_copy(update={"bootstrap": bootstrap}),
+                "clickhouse": defaults.clickhouse.model_copy(update={"url": url}),
+                "data_dir": self._data_dir,
+            }
+        )
+
+    def _dir(self) -> tuple[str, str]:
+        return "--data-dir", str(self._data_dir)
+
+    def _start_service(self, name: str, command: str, ready_line: str, nice: int) -> None:
+        # under a name of its own a worker that comes back takes up its partitions at once
+        member = {"METRICGRID_WORKER__INSTANCE_ID": name} if command == "worker" else {}
+        environment = {**as_environment(self.settings), **member}
+        self._start(name, (command,), ready_line, nice=nice, restart=True, env=environment)
+
+    def _start(
+        self,
+        name: str,
+        arguments: tuple[str, ...],
+        ready_line: str,
+        *,
+        nice: int = 0,
+        restart: bool = False,
+        env: Mapping[str, str] | None = None,
+    ) -> str:
+        spec = ChildSpec(
+            name=name,
+            argv=(*metricgrid_command(), *arguments),
+            ready_line=ready_line,
+            stop_timeout_s=_STOP_S[name.partition("-")[0]],
+            nice=nice,
+            restart=restart,
+            env=env or {},
+        )
+        line = self._supervisor.start(spec)
+        self._report(line)
+        return line
+
+    def _announce(self) -> None:
+        directory = self.settings.registry.dir
+        stated = {
+            "kafka.bootstrap": self.settings.kafka.bootstrap,
+            "clickhouse.url": self.settings.clickhouse.url,
+            "api.port": str(self.settings.api.port),
+            **({"registry.dir": str(directory.absolute())} if directory else {}),
+        }
+        announce_instance(self._data_dir, stated)
+
+
+def metricgrid_command() -> tuple[str, ...]:
+    """How a process of ours is started: by this very Python, and without looking for packages where we stand."""
+    return sys.executable, "-P", "-m", "deploy.cli"
