@@ -50,6 +50,7 @@ class SnapshotLoop:
         self._ledger = LedgerView()
         self._read_anew_at_ms = 0
         self._stamps = 0
+        self._told = ""
         self.current: Snapshot | None = None
         self.problem = "the store has not been read yet"
 
@@ -78,13 +79,13 @@ class SnapshotLoop:
     def _finish(self, reading: asyncio.Future[None]) -> None:
         error = reading.exception()
         if error is None:
-            self.problem = ""
+            self.problem, self._told = "", ""
             return
-        if not self.problem or self.current is None:
-            log.warning("the store cannot be read; the last figures stay, marked stale", error=str(error))
-        if not isinstance(error, StoreError):
-            log.error("building a snapshot failed", exc_info=error)
         self.problem = "the store cannot be read"
+        if str(error) != self._told:  # once, not four times a second
+            self._told = str(error)
+            log.warning("the store cannot be read; the last figures stay, marked stale", error=self._told,
+                        exc_info=None if isinstance(error, StoreError) else error)
 
     def _restamp(self, now_ms: int) -> None:
         current = self.current

@@ -57,8 +57,11 @@ class Machine:
         """Where the api answers."""
         return f"http://{self.settings.api.host}:{self.settings.api.port}"
 
-    def start(self) -> None:
-        """Return when all of it is ready. Raises OperatorError or StoreError."""
+    def start(self, prepared: Callable[[], None] = lambda: None) -> None:
+        """Return when all of it is ready. ``prepared`` is called as soon as events can be sent.
+
+        Raises OperatorError or StoreError.
+        """
         self._data_dir = prepare_data_dir(self.settings.data_dir)
         self._lock = lock(self._data_dir, LOCK_NAME)
         self._supervisor = Supervisor(self._data_dir, self._report)
@@ -66,6 +69,7 @@ class Machine:
         store = self._start("store", ("store", *self._dir(), "--port", str(self._ports.store)), "store ready on ")
         self._use_own(broker.removeprefix(BROKER_READY), f"http://{store.rpartition(' ')[2]}")
         self._prepare()
+        prepared()
         for number in range(1, self._workers + 1):
             self._start_service(f"worker-{number}", "worker", "worker ready", WORKER_NICE)
         self._start_service("api", "serve", "api ready on ", 0)

@@ -45,15 +45,15 @@ def _kinds(registry: Registry, measures: set[str]) -> set[Kind]:
 
 
 class _Pass:
-    """Writes the SQL of one pass. Base cells hold plain numbers ``n0, n1, …`` for sums, so that rolling them up is cheap;
-    the maps of the stored layout are made on the way out."""
+    """Writes the SQL of one pass. Base cells hold plain numbers ``k_n0, k_n1, …`` for sums, so that rolling them up is cheap;
+    the maps of the stored layout are made on the way out. Every name of its own starts with ``k_``, which no field's does."""
 
     def __init__(self, registry: Registry, event: Event, stage: str, table: str, cubes: list[str], measures: list[CompiledMeasure]) -> None:
         self.registry, self.event, self.stage, self.table, self.cubes = registry, event, stage, table, cubes
         self.names = [c.name for c in dimension_columns(registry) if any(c.name in registry.cubes[q].dimensions for q in cubes)]
         self.dims = [quoted(n) for n in self.names]
         self.sql = [measure_sql(m) for m in measures]
-        self.numbers = {f"n{i}": s for i, s in enumerate(self.sql) if s.kind in ("sums", "fsums")}
+        self.numbers = {f"k_n{i}": s for i, s in enumerate(self.sql) if s.kind in ("sums", "fsums")}
         self.states = [k for k in ("sets", "sketches") if any(s.kind == k for s in self.sql)]
 
     def query(self) -> CellQuery:
@@ -70,14 +70,14 @@ class _Pass:
         )
 
     def _fill(self, where: str) -> str:
-        sets = ", ".join("(" + ", ".join(["`pane`", *(quoted(d) for d in self.registry.cubes[q].dimensions)]) + ")" for q in self.cubes)
+        sets = ", ".join("(" + ", ".join(["k_pane", *(quoted(d) for d in self.registry.cubes[q].dimensions)]) + ")" for q in self.cubes)
         pane = f"toDateTime(intDiv({quoted(self.event.time)}, {PANE_MS}) * {PANE_MS // 1000}, 'UTC')"
-        events = ", ".join([f"{pane} AS `pane`", "*", *_elements(self.sql)])
-        made = [f"{self._cube_name()} AS `cube`", "`pane`", *self.dims, *(f"{s.partial} AS {n}" for n, s in self.numbers.items())]
+        events = ", ".join([f"{pane} AS k_pane", "*", *_elements(self.sql)])
+        made = [f"{self._cube_name()} AS k_cube", "k_pane", *self.dims, *(f"{s.partial} AS {n}" for n, s in self.numbers.items())]
         if "sets" in self.states:
-            made.append("groupUniqArrayArray(k_set_elements) AS sets")
+            made.append("groupUniqArrayArray(k_set_elements) AS k_sets")
         if "sketches" in self.states:
-            made.append("uniqCombined64MapState(k_sketch_elements) AS sketches")
+            made.append("uniqCombined64MapState(k_sketch_elements) AS k_sketches")
         columns = ", ".join(["`cube`", "`pane`", *self.dims, *self.numbers, *self.states])
         return f"INSERT INTO {self.table} ({columns}) SELECT {', '.join(made)} FROM (SELECT {events} FROM {self.stage} WHERE {where}) GROUP BY GROUPING SETS ({sets})"
 
@@ -85,10 +85,10 @@ class _Pass:
         wanted = ", ".join(literal(q) for q in self.cubes if grain in self.registry.cubes[q].grains)
         if not wanted:
             return ""
-        states = [*(f"sum({n}) AS r_{n}" for n in self.numbers), *(f"{rolled_up(k)} AS r_{k}" for k in self.states)]
-        inner = (f"SELECT {', '.join(['`cube`', f'{start} AS coarse', *self.dims, *states])} FROM {self.table} WHERE `cube` IN ({wanted}) "
-                 f"GROUP BY {', '.join(['`cube`', 'coarse', *self.dims])}")
-        return self._out(grain, "coarse AS `pane`", f"({inner})", "r_")
+        states = [*(f"sum({n}) AS k_r_{n}" for n in self.numbers), *(f"{rolled_up(k)} AS k_r_{k}" for k in self.states)]
+        inner = (f"SELECT {', '.join(['`cube`', f'{start} AS k_coarse', *self.dims, *states])} FROM {self.table} WHERE `cube` IN ({wanted}) "
+                 f"GROUP BY {', '.join(['`cube`', 'k_coarse', *self.dims])}")
+        return self._out(grain, "k_coarse AS `pane`", f"({inner})", "k_r_")
 
     def _out(self, grain: Grain, pane: str, source: str, prefix: str = "") -> str:
         """Rows in the stored layout; sums of zero are left out of their map."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from metric_defs.compile.aggregates import KINDS, measure_sql, merged, rolled_up
 from metric_defs.compile.layout import quoted
@@ -40,14 +41,14 @@ def plan_windows(registry: Registry, request: WindowsRequest) -> ReadPlan:
     numbered = ", ".join(f"{c}, {i}" for i, c in enumerate(conditions[:-1]))
     stretch = f"multiIf({numbered}, {len(conditions) - 1})" if numbered else "0"
     dimensions = tuple(dict.fromkeys(d for c in request.cubes for d in c.dimensions))
-    keys = ["cube", *(quoted(d) for d in dimensions)]
+    keys = ["`cube`", *(quoted(d) for d in dimensions)]
     sql = [measure_sql(registry.measures[m]) for m in request.measures]
     kinds = [kind for kind in KINDS if any(s.kind == kind for s in sql)]
     tags = {kind: [s.tag for s in sql if s.kind == kind] for kind in kinds}
     cubes = ", ".join(f"'{c.cube}'" for c in request.cubes)
     once = [rolled_up(k) if k == "sketches" else merged(k, tags[k]).removesuffix(f" AS {k}") for k in kinds]
     pieces = (f"SELECT {', '.join([*keys, f'{stretch} AS k_stretch', *(f'{o} AS k_{k}' for o, k in zip(once, kinds, strict=True))])} FROM panes "
-              f"WHERE cube IN ({cubes}) AND seq = 0 AND ({' OR '.join(conditions)}) GROUP BY {', '.join([*keys, 'k_stretch'])}")
+              f"WHERE `cube` IN ({cubes}) AND seq = 0 AND ({' OR '.join(conditions)}) GROUP BY {', '.join([*keys, 'k_stretch'])}")
     belongs = ", ".join(f"[{', '.join(map(str, s.windows))}]" for s in request.stretches)
     # sums and sets are merged as they are, whatever their column is called; sketches end here
     again = [_finished(k) for k in kinds]
@@ -67,8 +68,7 @@ def stretches(windows: Sequence[tuple[int, int]], tiles: Mapping[tuple[int, int]
 def cuts(windows: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
     """[start, end) pieces between all edges of the windows, without those that lie in no window."""
     edges = sorted({edge for window in windows for edge in window})
-    pieces = zip(edges, edges[1:], strict=False)
-    return tuple((a, b) for a, b in pieces if any(start <= a and b <= end for start, end in windows))
+    return tuple((a, b) for a, b in pairwise(edges) if any(start <= a and b <= end for start, end in windows))
 
 
 def _finished(kind: str) -> str:

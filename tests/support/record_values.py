@@ -38,10 +38,18 @@ _NO_INTEGERS = st.sampled_from([
 # sums of these are exact in any order: multiples of 1/8 far below 2^53
 _NUMBERS = st.one_of(
     st.integers(-80_000, 80_000).map(lambda n: repr(n / 8)), st.integers(-1000, 1000).map(str),
-    st.sampled_from(["0.125", "1e3", "-2.5E+1", "100"]),
+    st.integers(-80_000, 80_000).map(lambda n: f'"{n / 8!r}"'),
+    st.sampled_from(["0.125", "1e3", "-2.5E+1", "100", "true", "false",
+        '"1.5"', '"+5.25"', '"007"', '"1e3"', '"5."', '"2.5e1"']),
 )
-_NO_NUMBERS = st.sampled_from(['"1.5"', '""', '"nan"', "true", "false", "[]", "{}", "[1.5]"])
-_NO_BOOLEANS = st.sampled_from(["2", "-1", "0.5", "10", '"true"', '"1"', '""', "[]", "{}", "[true]"])
+_NO_NUMBERS = st.sampled_from([
+    '""', '"nan"', '"inf"', '"-Infinity"', '"1e999"', '"1.5 "', '" 1.5"', '"1,5"', '"0x10"', '"true"', '"1.5.2"',
+    '"1e"', '"."', '"１.5"', "[]", "{}", "[1.5]",
+])
+_BOOLEANS = st.sampled_from(["true", "false", "0", "1", '"0"', '"1"', "1.0", "0.0", '"1.0"', '"+1"'])
+_NO_BOOLEANS = st.sampled_from([
+    "2", "-1", "0.5", "10", '"true"', '"2"', '"-1"', '"0.5"', '""', "[]", "{}", "[true]", "1e300",
+])
 
 
 @st.composite
@@ -59,7 +67,7 @@ def good_value(spec: EventField) -> st.SearchStrategy[str]:
         return st.one_of(_IDS, named, _LITERALS) if spec.required else st.one_of(_IDS, named, _LITERALS, st.just('""'))
     if spec.type == "number":
         return _NUMBERS
-    return st.sampled_from(["true", "false", "0", "1"]) if spec.type == "boolean" else _INTEGERS
+    return _BOOLEANS if spec.type == "boolean" else _INTEGERS
 
 
 def bad_value(spec: EventField) -> st.SearchStrategy[str]:

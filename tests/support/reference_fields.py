@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -60,27 +61,25 @@ def typed(kind: str, value: Any) -> Value:
     """Read a JSON value that is neither absent nor null. Raises BadFieldError."""
     if kind == "string":
         return text_of(value)
-    if kind in ("integer", "timestamp"):
-        return _integer(value)
+    number = _number(value)
     if kind == "number":
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise BadFieldError(f"{value!r} is no number")
-        return float(value)
-    if isinstance(value, (bool, int)) and value in (0, 1):
-        return int(value)
-    raise BadFieldError(f"{value!r} is neither true, false, 0 nor 1")
+        return float(number)
+    if abs(number) > (1 if kind == "boolean" else MAX_INTEGER) or number != int(number):
+        raise BadFieldError(f"{value!r} has a fraction or is out of range")
+    if kind == "boolean" and number < 0:
+        raise BadFieldError(f"{value!r} is neither true, false, 0 nor 1")
+    return int(number)
 
 
-def _integer(value: Any) -> int:
+def _number(value: Any) -> int | float:
+    """A finite number; whole ones as int where they fit."""
     if isinstance(value, str):
         if not _DECIMAL.fullmatch(value):
             raise BadFieldError(f"{value!r} is no plain decimal number")
         value = int(value) if value.lstrip("+-").isdigit() and len(value) < 40 else float(value)
-    if not isinstance(value, (int, float)):
-        raise BadFieldError(f"{value!r} is no number")
-    if abs(value) > MAX_INTEGER or value != int(value):
-        raise BadFieldError(f"{value!r} has a fraction or is beyond 2^53 - 1")
-    return int(value)
+    if not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise BadFieldError(f"{value!r} is no finite number")
+    return value
 
 
 def text_of(value: Any) -> str:

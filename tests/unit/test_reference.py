@@ -15,8 +15,8 @@ REGISTRY = kiosk_registry()
 T = KIOSK_MIDNIGHT_MS
 NOW = T + 10 * 3_600_000
 S = 1000
-NO_NUMBERS: list[Any] = ["1", True, [], {}]
-NO_BOOLEANS: list[Any] = [2, -1, "true", "1", 0.5, []]
+NO_NUMBERS: list[Any] = ["", "x", "1 ", "nan", "1e999", [], {}]
+NO_BOOLEANS: list[Any] = [2, -1, "true", "2", 0.5, []]
 
 
 def reading(no: Any = 1, at: Any = T, kiosk: Any = "k1", **fields: Any) -> dict[str, Any]:
@@ -109,11 +109,11 @@ def test_anything_else_is_no_integer(given: str) -> None:
     assert reason(reading(at=json.loads(given))) == "bad_field"
 
 
-def test_numbers_are_json_numbers_and_booleans_are_true_false_0_1() -> None:
-    assert values(litres=3)["litres"] == 3.0
-    assert values(litres=-1.5)["litres"] == -1.5
-    assert [reason(reading(litres=bad)) for bad in NO_NUMBERS] == ["bad_field"] * 4
-    assert [values(sealed=good)["sealed"] for good in (True, False, 1, 0)] == [1, 0, 1, 0]
+def test_numbers_read_as_integers_do_and_booleans_are_those_that_are_0_or_1() -> None:
+    litres = [values(litres=good)["litres"] for good in (3, -1.5, "2.5", "+1e3", True, 2**80)]
+    assert litres == [3.0, -1.5, 2.5, 1000.0, 1.0, 2.0**80]
+    assert [reason(reading(litres=bad)) for bad in NO_NUMBERS] == ["bad_field"] * 7
+    assert [values(sealed=good)["sealed"] for good in (True, False, 1, 0, "1", 1.0)] == [1, 0, 1, 0, 1, 1]
     assert [reason(reading(sealed=bad)) for bad in NO_BOOLEANS] == ["bad_field"] * 6
 
 
