@@ -46,9 +46,22 @@ def create_app(options: ApiOptions, store: ClickHouse, registry: Registry, clock
             for pool in (hot_pool, cold_pool):
                 pool.shutdown(wait=False, cancel_futures=True)
 
-    app = FastAPI(title=f"{registry.settings.registry} metrics", version=options.version, lifespan=lifespan, docs_url=None, redoc_url=None,
-                  description="Live figures, each with its age, its completeness and its definition.")
-    for router in (live_router(registry), series_router(registry), top_router(registry), catalogue_router(registry), status_router(registry), page_router()):
+    app = FastAPI(
+        title=f"{registry.settings.registry} metrics",
+        version=options.version,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        description="Live figures, each with its age, its completeness and its definition.",
+    )
+    for router in (
+        live_router(registry),
+        series_router(registry),
+        top_router(registry),
+        catalogue_router(registry),
+        status_router(registry),
+        page_router(),
+    ):
         app.include_router(router)
     add_error_answers(app)
     app.add_middleware(Envelope, telemetry=telemetry)

@@ -108,7 +108,11 @@ class Question:
             for code in metrics:
                 allowed = self._registry.metrics[code].dimensions
                 if dimension not in allowed:
-                    raise invalid(parameter, f"metric '{code}' is not cut by '{dimension}'; it is cut by {', '.join(allowed) or 'nothing'}", allowed)
+                    raise invalid(
+                        parameter,
+                        f"metric '{code}' is not cut by '{dimension}'; it is cut by {', '.join(allowed) or 'nothing'}",
+                        allowed,
+                    )
 
     def integer(self, name: str, low: int, high: int, default: int | None) -> int | None:
         """A whole number within bounds."""
@@ -123,18 +127,20 @@ class Question:
         """true or false; default: false."""
         return self.one_of(name, ("true", "false", "1", "0"), "false") in ("true", "1")
 
-    def instant(self, name: str, default: int | None = None) -> int | None:
-        """An RFC 3339 instant as epoch ms, from 2000 to 2100."""
+    def instant(self, name: str) -> int | None:
+        """An RFC 3339 instant as epoch ms, from 2000 to 2100; None when it is not given."""
         text = self.text(name, "")
         if not text:
-            return default
+            return None
         text = re.sub(r" (?=\d\d:\d\d$)", "+", text)  # a plus sign that was not escaped arrives as a blank
         try:
             if not _INSTANT.fullmatch(text):
                 raise ValueError
             found = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text.upper()))
         except ValueError:
-            raise invalid(name, f"'{name}' is no instant; write it as 2026-01-31T08:00:00Z or with an offset such as +08:00") from None
+            raise invalid(
+                name, f"'{name}' is no instant; write it as 2026-01-31T08:00:00Z or with an offset such as +08:00"
+            ) from None
         if not 2000 <= found.year < 2100:
             raise invalid(name, f"'{name}' lies outside the years 2000 to 2099")
         return int(found.astimezone(UTC).timestamp() * 1000)
@@ -147,7 +153,11 @@ class Question:
         match = DURATION.fullmatch(text)
         step_ms = int(match[1]) * _STEP_MS.get(match[2], 0) if match else 0
         if not 0 < step_ms <= 366 * 86_400_000 or step_ms % PANE_MS:
-            raise invalid("step", f"'step' is a multiple of {PANE_MS // 1000}s written as 10s, 5m or 1h, or 1d for business days", ["10s", "1m", "5m", "1h", "1d"])
+            raise invalid(
+                "step",
+                f"'step' is a multiple of {PANE_MS // 1000}s written as 10s, 5m or 1h, or 1d for business days",
+                ["10s", "1m", "5m", "1h", "1d"],
+            )
         return step_ms
 
     def _words(self, name: str, default: str | None = None) -> tuple[str, ...]:

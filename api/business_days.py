@@ -12,7 +12,7 @@ def day_of(ms: int, zone: ZoneInfo) -> date:
 
 
 def start_of(day: date, zone: ZoneInfo) -> int:
-    """The first instant of a day. Where the clocks skip midnight it is the moment they are set (fold 0 says so by itself)."""
+    """The first instant of a day; where the clocks skip midnight, the moment they are set (as fold 0 says)."""
     return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp()) * 1000
 
 

@@ -19,8 +19,10 @@ from metric_defs.registry import Registry
 PartRows = tuple[Part, Rows]
 
 
-async def read_parts(services: Services, metrics: Sequence[str], window: Window, cut: Cut, scope: Scope, truth: Truth) -> list[PartRows]:
-    """Plan and run. Raises Problem: 422 when no cube can answer, 404 out of scope, 503 when the store cannot in time."""
+async def read_parts(
+    services: Services, metrics: Sequence[str], window: Window, cut: Cut, scope: Scope, truth: Truth
+) -> list[PartRows]:
+    """Plan and run. Raises Problem: 422 no cube can answer, 404 out of scope, 503 the store cannot in time."""
     try:
         parts = plan_parts(services.registry, metrics, window, cut, scope, truth.freshness)
     except NotAnswerable as exc:
@@ -35,15 +37,22 @@ async def read_parts(services: Services, metrics: Sequence[str], window: Window,
     return list(zip(parts, await asyncio.gather(*(rows(p) for p in parts)), strict=True))
 
 
-def keyed(part: Part, row: Sequence[object], skip: int, group_by: Sequence[str]) -> tuple[tuple[str, ...], dict[str, Number]]:
+def keyed(
+    part: Part, row: Sequence[object], skip: int, group_by: Sequence[str]
+) -> tuple[tuple[str, ...], dict[str, Number]]:
     """A row's key and its measures; ``skip`` columns stand before them."""
     end = skip + len(group_by)
     return tuple(str(v) for v in row[skip:end]), dict(zip(part.measures, row[end:], strict=True))  # type: ignore[arg-type]
 
 
-def figures(registry: Registry, part: Part, rows: Rows, window: Window, keys: Sequence[dict[str, str]], truth: Truth) -> dict[tuple[str, int], Figure]:
-    """(metric, index in ``keys``) -> figure; all keys name the same dimensions, in the order in which the part was cut."""
+def figures(
+    registry: Registry, part: Part, rows: Rows, window: Window, keys: Sequence[dict[str, str]], truth: Truth
+) -> dict[tuple[str, int], Figure]:
+    """(metric, index in ``keys``) -> figure; all keys name the dimensions by which the part was cut, in order."""
     found = dict(keyed(part, row, 0, list(keys[0])) for row in rows.rows)
     told = replace(truth, as_of_ms=rows.as_of_ms, problem=rows.problem or truth.problem)
-    return {(code, i): figure(registry, code, found.get(tuple(key.values())), window, part.reading, told, key)
-            for code in part.metrics for i, key in enumerate(keys)}
+    return {
+        (code, i): figure(registry, code, found.get(tuple(key.values())), window, part.reading, told, key)
+        for code in part.metrics
+        for i, key in enumerate(keys)
+    }

@@ -1,4 +1,4 @@
-"""What the api returns: a value that carries its own truth. Pure; instants are epoch ms, answers state them as RFC 3339."""
+"""What the api returns: a value that carries its own truth. Pure; instants are epoch ms, in answers RFC 3339."""
 
 from __future__ import annotations
 
@@ -11,15 +11,13 @@ from api.freshness import TopicFreshness, lowest_frontier
 from api.windows import Window
 from metric_defs.registry import Registry
 
-SKETCH_ERROR = 0.003
-"""Standard error of uniqCombined64 with its default precision of 17 bits: 1.04 / sqrt(2^17)."""
 FORMATS = {"money": "money_minor_units", "percent": "fraction_as_percent", "ms": "milliseconds", "per_unit": "decimal"}
 Number = int | float
 
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What is known about the data at the moment of answering. ``problem``: why it cannot be brought up to date ('' if it can)."""
+    """What is known about the data when answering. ``problem``: why it cannot be brought up to date ('' if it can)."""
 
     now_ms: int
     as_of_ms: int
@@ -27,6 +25,25 @@ class Truth:
     stale_after_ms: int
     problem: str = ""
     snapshot: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Staleness:
+    """Why figures must not be taken for the present: a word for programs, a sentence for people; '' if they may."""
+
+    reason: str = ""
+    detail: str = ""
+
+    def body(self) -> dict[str, object]:
+        """As JSON."""
+        return (
+            {"stale": True, "stale_reason": self.reason, "stale_detail": self.detail}
+            if self.reason
+            else {"stale": False}
+        )
+
+
+FRESH = Staleness()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +73,7 @@ class Figure:
     freshness_ms: int | None
     final: bool
     complete: bool
-    stale_reason: str
+    stale: Staleness
     aligned_to_ms: int | None = None
     snapshot: str | None = None
     keys: Mapping[str, str] = field(default_factory=dict)
@@ -65,31 +82,61 @@ class Figure:
         """As JSON."""
         parts = {"numerator": self.value.numerator, "denominator": self.value.denominator} if self.is_ratio else {}
         return {
-            "metric": self.metric, "definition": self.definition, "fingerprint": self.fingerprint, "keys": dict(self.keys),
-            "value": self.value.value, **parts, "unit": self.unit, "format": FORMATS.get(self.unit, "integer"),
+            "metric": self.metric,
+            "definition": self.definition,
+            "fingerprint": self.fingerprint,
+            "keys": dict(self.keys),
+            "value": self.value.value,
+            **parts,
+            "unit": self.unit,
+            "format": FORMATS.get(self.unit, "integer"),
             **({"currency": self.currency} if self.currency else {}),
             "exact": self.relative_error == 0,
             **({"relative_error": self.relative_error} if self.relative_error else {}),
-            "window": window_body(self.window), "as_of": rfc3339(self.as_of_ms), "frontier": _instant(self.frontier_ms),
-            "freshness_ms": self.freshness_ms, "complete": self.complete, "status": "final" if self.final else "provisional",
-            "stale": bool(self.stale_reason), **({"stale_reason": self.stale_reason} if self.stale_reason else {}),
-            **({"aligned_to": _instant(self.aligned_to_ms)} if self.aligned_to_ms is not None else {}), "snapshot": self.snapshot,
+            "window": window_body(self.window),
+            "as_of": rfc3339(self.as_of_ms),
+            "frontier": _instant(self.frontier_ms),
+            "freshness_ms": self.freshness_ms,
+            "complete": self.complete,
+            "status": "final" if self.final else "provisional",
+            **self.stale.body(),
+            **({"aligned_to": _instant(self.aligned_to_ms)} if self.aligned_to_ms is not None else {}),
+            "snapshot": self.snapshot,
         }
 
 
-def figure(registry: Registry, code: str, measures: Mapping[str, Number] | None, window: Window, reading: Reading, truth: Truth,
-           keys: Mapping[str, str] | None = None) -> Figure:
+def figure(
+    registry: Registry,
+    code: str,
+    measures: Mapping[str, Number] | None,
+    window: Window,
+    reading: Reading,
+    truth: Truth,
+    keys: Mapping[str, str] | None = None,
+) -> Figure:
     """A figure from the values of its measures over ``reading`` (None: no cell was found, hence zeros)."""
     metric = registry.metrics[code]
     frontier = lowest_frontier(topics_of(registry, code), truth.freshness)
     return Figure(
-        metric=code, definition=metric.id, fingerprint=registry.metric_fingerprint(code),
-        value=evaluate(registry, code, measures or {}) if not reading.window.empty else Value(None), is_ratio=metric.type == "ratio",
-        unit=metric.unit, currency=registry.settings.currency if metric.unit == "money" else None,
-        relative_error=relative_error(registry, code), window=window, as_of_ms=truth.as_of_ms, frontier_ms=frontier,
-        freshness_ms=None if frontier is None else max(0, truth.now_ms - frontier), final=is_final(registry, code, window.end_ms, frontier),
-        complete=frontier is not None and window.end_ms <= frontier, stale_reason=stale_reason(frontier, truth),
-        aligned_to_ms=reading.aligned_to_ms, snapshot=truth.snapshot, keys=keys or {})
+        metric=code,
+        definition=metric.id,
+        fingerprint=registry.metric_fingerprint(code),
+        value=evaluate(registry, code, measures or {}) if not reading.window.empty else Value(None),
+        is_ratio=metric.type == "ratio",
+        unit=metric.unit,
+        currency=registry.settings.currency if metric.unit == "money" else None,
+        relative_error=relative_error(registry, code),
+        window=window,
+        as_of_ms=truth.as_of_ms,
+        frontier_ms=frontier,
+        freshness_ms=None if frontier is None else max(0, truth.now_ms - frontier),
+        final=is_final(registry, code, window.end_ms, frontier),
+        complete=frontier is not None and window.end_ms <= frontier,
+        stale=staleness(frontier, truth),
+        aligned_to_ms=reading.aligned_to_ms,
+        snapshot=truth.snapshot,
+        keys=keys or {},
+    )
 
 
 def evaluate(registry: Registry, code: str, measures: Mapping[str, Number]) -> Value:
@@ -110,17 +157,17 @@ def is_final(registry: Registry, code: str, end_ms: int, frontier_ms: int | None
 
 def relative_error(registry: Registry, code: str) -> float:
     """Standard error of a metric's value as a fraction of it; 0: exact. Those of a ratio's parts add up at worst."""
-    return sum(0 if registry.measures[m].exact else SKETCH_ERROR for m in registry.measures_of_metric(code))
+    return sum(registry.measures[m].relative_error for m in registry.measures_of_metric(code))
 
 
-def stale_reason(frontier_ms: int | None, truth: Truth) -> str:
-    """Why a figure must not be taken for the present; '' when it may."""
+def staleness(frontier_ms: int | None, truth: Truth) -> Staleness:
+    """Whether figures with this frontier may be taken for the present."""
     if truth.problem:
-        return truth.problem
+        return Staleness("store_unreachable", truth.problem)
     if frontier_ms is None:
-        return "nothing has been counted up to a known moment yet"
+        return Staleness("never_counted", "nothing has been counted up to a known moment yet")
     age_ms = truth.now_ms - frontier_ms
-    return f"counting is {age_ms / 1000:.1f} s behind" if age_ms > truth.stale_after_ms else ""
+    return Staleness("behind", f"counting is {age_ms / 1000:.1f} s behind") if age_ms > truth.stale_after_ms else FRESH
 
 
 def window_body(window: Window) -> dict[str, str | None]:

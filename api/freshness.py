@@ -1,4 +1,4 @@
-"""How far each topic has been counted, and how old that is. Pure: ledger entries in, facts out; instants are epoch ms."""
+"""How far each topic has been counted, and how old that is. Pure: ledger entries in, facts out, in epoch ms."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ NEVER_MS = 0
 class TopicFreshness:
     """State of one topic over the partitions that were ever counted.
 
-    ``frontier_ms``: complete up to here (None: some partition had no record yet and was not idle either). ``watermark_ms``:
-    lowest of the partitions that had a record. ``lag``: records in the log not yet counted, as of the last fetch.
+    ``frontier_ms``: complete up to here (None: some partition had no record yet and was not idle either).
+    ``watermark_ms``: lowest of the partitions that had a record. ``lag``: records in the log not yet counted, as of the
+    last fetch.
     """
 
     topic: str
@@ -33,7 +34,7 @@ class TopicFreshness:
 
 
 def by_topic(entries: Iterable[LedgerEntry]) -> dict[str, TopicFreshness]:
-    """Freshness of every topic that has an entry. Where a partition occurs in several lanes, the furthest entry counts."""
+    """Freshness of every topic that has an entry. Of a partition in several lanes the furthest entry counts."""
     furthest: defaultdict[str, dict[int, LedgerEntry]] = defaultdict(dict)
     for entry in entries:
         known = furthest[entry.topic].get(entry.partition)
@@ -53,6 +54,10 @@ def _of_topic(topic: str, entries: list[LedgerEntry]) -> TopicFreshness:
     frontier = min(e.frontier for e in entries)
     watermarks = [e.watermark for e in entries if e.watermark > NEVER_MS]
     return TopicFreshness(
-        topic=topic, partitions=len(entries), frontier_ms=frontier if frontier > NEVER_MS else None,
-        watermark_ms=min(watermarks, default=None), lag=sum(max(0, e.end_offset - e.next_offset) for e in entries),
-        written_at_ms=max(e.written_at for e in entries))
+        topic=topic,
+        partitions=len(entries),
+        frontier_ms=frontier if frontier > NEVER_MS else None,
+        watermark_ms=min(watermarks, default=None),
+        lag=sum(max(0, e.end_offset - e.next_offset) for e in entries),
+        written_at_ms=max(e.written_at for e in entries),
+    )

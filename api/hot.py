@@ -46,13 +46,16 @@ def _answered(registry: Registry, cube: Cube | None, dimensions: Iterable[str]) 
     if cube is None:
         return frozenset()
     held = {m.measure.measure for m in registry.measures_in_cube(cube.cube)}
-    return frozenset(code for code, metric in registry.metrics.items()
-                     if set(dimensions) <= set(metric.dimensions) and set(registry.measures_of_metric(code)) <= held)
+    return frozenset(
+        code
+        for code, metric in registry.metrics.items()
+        if set(dimensions) <= set(metric.dimensions) and set(registry.measures_of_metric(code)) <= held
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class HotPlan:
-    """``named``: the windows as asked for; ``read``: those that are read, aligned ones among them, by index in the result."""
+    """``named``: the windows as asked for; ``read``: those that are read, aligned ones too, by index in the result."""
 
     plan: ReadPlan
     named: Mapping[str, Window]
@@ -60,10 +63,13 @@ class HotPlan:
 
 
 def plan_hot(registry: Registry, hot: HotSet, freshness: Mapping[str, TopicFreshness], now_ms: int) -> HotPlan:
-    """Everything hot at ``now_ms``: each window, and each again as far as the metrics over several events may be read."""
+    """Everything hot at ``now_ms``: each window, and each as far as metrics over several events may be read."""
     named = {name: resolve(name, now_ms, registry.settings.tz) for name in HOT_WINDOWS}
     by_events = {registry.events_of_metric(code): code for code in hot.metrics | hot.keyed_metrics}
-    read = [*named.values(), *(reading_of(registry, code, w, freshness).window for w in named.values() for code in by_events.values())]
+    read = [
+        *named.values(),
+        *(reading_of(registry, code, w, freshness).window for w in named.values() for code in by_events.values()),
+    ]
     spans = list(dict.fromkeys((w.start_ms, w.end_ms) for w in read if not w.empty))
     grains = set.intersection(*(set(c.grains) for c in hot.cubes))
     tiles = {piece: tile(*piece, grains, registry.settings.tz) for piece in cuts(spans)}

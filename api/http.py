@@ -1,4 +1,4 @@
-"""The outermost layer of every request: time it, set the headers all answers carry, and let no error out as a traceback."""
+"""The outermost layer of every request: time it, set the common headers, let no error out as a traceback."""
 
 from __future__ import annotations
 
@@ -52,7 +52,9 @@ class Envelope:
             log.exception("a request failed", path=scope["path"])
             if status:
                 raise  # the answer has begun: all that is left is to break off
-            await answer(Problem(500, "the request failed in a way that is not its fault; the log says more"), scope["path"])(scope, receive, outward)
+            await answer(
+                Problem(500, "the request failed in a way that is not its fault; the log says more"), scope["path"]
+            )(scope, receive, outward)
         finally:
             route = getattr(scope.get("route"), "path", "(none)")
             self._telemetry.request_seconds.labels(route, str(status)).observe(time.perf_counter() - started)
@@ -60,7 +62,12 @@ class Envelope:
 
 def answer(problem: Problem, path: str) -> Response:
     """A problem as a response."""
-    return Response(orjson.dumps(problem.body(path[:200])), problem.status, {"Cache-Control": "no-store", **problem.headers}, MEDIA_TYPE)
+    return Response(
+        orjson.dumps(problem.body(path[:200])),
+        problem.status,
+        {"Cache-Control": "no-store", **problem.headers},
+        MEDIA_TYPE,
+    )
 
 
 def add_error_answers(app: FastAPI) -> None:
@@ -70,8 +77,10 @@ def add_error_answers(app: FastAPI) -> None:
         return answer(exc, request.url.path)
 
     async def framework(request: Request, exc: HTTPException) -> Response:
-        detail = {404: "there is nothing at this address; /openapi.json lists what there is",
-                  405: f"{request.method} is not possible here"}.get(exc.status_code, str(exc.detail))
+        detail = {
+            404: "there is nothing at this address; /openapi.json lists what there is",
+            405: f"{request.method} is not possible here",
+        }.get(exc.status_code, str(exc.detail))
         return answer(Problem(exc.status_code, detail, headers=dict(exc.headers or {})), request.url.path)
 
     async def validation(request: Request, exc: RequestValidationError) -> Response:

@@ -35,8 +35,11 @@ class LedgerView:
         known = dict(self.known)
         for new in found:
             old = known.get((new.lane, new.last.topic))
-            known[new.lane, new.last.topic] = new if old is None else LedgerSums(
-                new.lane, new.seq, new.last, *(getattr(old, c) + getattr(new, c) for c in COUNTS))
+            known[new.lane, new.last.topic] = (
+                new
+                if old is None
+                else LedgerSums(new.lane, new.seq, new.last, *(getattr(old, c) + getattr(new, c) for c in COUNTS))
+            )
         return LedgerView(known)
 
     def counts(self) -> dict[str, dict[str, int]]:

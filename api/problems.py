@@ -1,4 +1,4 @@
-"""What went wrong, as RFC 9457 problem details: said once, by whoever finds it, and turned into an answer at the rim. Pure."""
+"""What went wrong, as RFC 9457 problem details: said by whoever finds it, made an answer at the rim. Pure."""
 
 from __future__ import annotations
 
@@ -8,15 +8,25 @@ from metric_defs.faults import did_you_mean
 
 MEDIA_TYPE = "application/problem+json"
 TITLES = {
-    400: "Bad request", 404: "Not found", 405: "Method not allowed", 422: "The question cannot be answered as asked",
-    500: "Internal error", 503: "Not available now",
+    400: "Bad request",
+    404: "Not found",
+    405: "Method not allowed",
+    422: "The question cannot be answered as asked",
+    500: "Internal error",
+    503: "Not available now",
 }
 
 
 class Problem(Exception):
     """An answer that is no figure. ``more``: members that a program may read, such as ``parameter`` and ``allowed``."""
 
-    def __init__(self, status: int, detail: str, more: Mapping[str, object] | None = None, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        more: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
@@ -25,8 +35,14 @@ class Problem(Exception):
 
     def body(self, instance: str) -> dict[str, object]:
         """As JSON; ``instance`` is the path that was asked."""
-        return {"type": "about:blank", "title": TITLES.get(self.status, "Error"), "status": self.status, "detail": self.detail,
-                "instance": instance, **self.more}
+        return {
+            "type": "about:blank",
+            "title": TITLES.get(self.status, "Error"),
+            "status": self.status,
+            "detail": self.detail,
+            "instance": instance,
+            **self.more,
+        }
 
 
 def invalid(parameter: str, detail: str, allowed: Iterable[str] | None = None) -> Problem:

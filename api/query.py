@@ -1,4 +1,4 @@
-"""Questions that the snapshot does not answer: asked of the store under a deadline, few at a time, and each only once."""
+"""Questions the snapshot does not answer: asked of the store under a deadline, few at a time, each once."""
 
 from __future__ import annotations
 
@@ -86,7 +86,9 @@ class ColdReader:
         return answer
 
     def _read(self, plan: ReadPlan) -> list[tuple[object, ...]]:
-        return self._store.rows(plan.sql, plan.parameters, {"max_execution_time": str(self._options.deadline_ms / 1000)})
+        return self._store.rows(
+            plan.sql, plan.parameters, {"max_execution_time": str(self._options.deadline_ms / 1000)}
+        )
 
     def _end_turn(self, work: asyncio.Future[list[tuple[object, ...]]]) -> None:
         """Only a thread that is free again gives up its turn, also when nobody waits for it any more."""
@@ -97,5 +99,7 @@ class ColdReader:
     def _last_good(self, question: str) -> Rows:
         kept = self._kept.get(question)
         if kept is None or self._clock() - kept.as_of_ms > KEPT_MS:
-            raise unavailable(f"the store did not answer within {self._options.deadline_ms} ms; ask for less or ask again soon")
+            raise unavailable(
+                f"the store did not answer within {self._options.deadline_ms} ms; ask for less or ask again soon"
+            )
         return Rows(kept.rows, kept.as_of_ms, "the store cannot be read")

@@ -1,4 +1,4 @@
-"""From a question to the queries that answer it: metrics that share a cube and a stretch of time share a query. Pure."""
+"""From a question to the queries that answer it: metrics that share a cube and a time share a query. Pure."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from metric_defs.registry import Registry
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """How metrics are cut and ordered. ``step_ms``, ``origin_ms``, ``by_day``, ``limit``: as in CellsRequest. ``ranked``:
-    the greatest first, and no blank keys."""
+    """How metrics are cut and ordered. ``step_ms``, ``origin_ms``, ``by_day``, ``limit``: as in CellsRequest.
+    ``ranked``: the greatest first, and no blank keys."""
 
     group_by: tuple[str, ...] = ()
     filters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -47,8 +47,14 @@ class Part:
     plan: ReadPlan | None
 
 
-def plan_parts(registry: Registry, metrics: Sequence[str], window: Window, cut: Cut, scope: Scope,
-               freshness: Mapping[str, TopicFreshness]) -> list[Part]:
+def plan_parts(
+    registry: Registry,
+    metrics: Sequence[str],
+    window: Window,
+    cut: Cut,
+    scope: Scope,
+    freshness: Mapping[str, TopicFreshness],
+) -> list[Part]:
     """Queries for ``metrics`` over ``window``. Raises NotAnswerable or OutOfScope."""
     cut = replace(cut, filters=scope.narrow(cut.filters))
     needed = frozenset(cut.group_by) | frozenset(cut.filters)
@@ -64,7 +70,9 @@ def _part(registry: Registry, codes: Sequence[str], reading: Reading, cube: str,
     stored = registry.cubes[cube].grains if cube else GRAINS
     tiles = tile(reading.window.start_ms, reading.window.end_ms, cut.grains(stored), registry.settings.tz)
     order = registry.measures_of_metric(codes[0]) if cut.ranked else ()
-    request = CellsRequest(measures, tiles, cut.group_by, cut.filters, cut.step_ms, cut.origin_ms, cut.by_day, order, cut.limit)
+    request = CellsRequest(
+        measures, tiles, cut.group_by, cut.filters, cut.step_ms, cut.origin_ms, cut.by_day, order, cut.limit
+    )
     try:
         plan = plan_read(registry, request)
     except NotAnswerable as exc:

@@ -19,7 +19,7 @@ Span = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """Measures of all hot cubes by (start_ms, end_ms) and (cube, key), as of one moment. Missing: nothing was counted."""
+    """Measures of all hot cubes by (start_ms, end_ms) and (cube, key), as of one moment. Missing: none counted."""
 
     as_of_ms: int
     named: Mapping[str, Window]
@@ -81,9 +81,15 @@ class Snapshot:
     answers: Answers = field(default_factory=Answers, compare=False)
 
     def stamped(self, number: int, now_ms: int, problem: str) -> Snapshot:
-        """The same cells, told at a later moment; ``problem``: why there are no newer ones ('' if there need be none)."""
+        """The same cells, told later; ``problem``: why there are no newer ones ('' if there need be none)."""
         name = f"{self.cells.as_of_ms:x}.{number}"
-        return replace(self, id=name, stamped_ms=now_ms, answers=Answers(), truth=replace(self.truth, now_ms=now_ms, problem=problem, snapshot=name))
+        return replace(
+            self,
+            id=name,
+            stamped_ms=now_ms,
+            answers=Answers(),
+            truth=replace(self.truth, now_ms=now_ms, problem=problem, snapshot=name),
+        )
 
     def holds(self, registry: Registry, code: str, dimensions: Sequence[str]) -> bool:
         """Whether it answers a metric cut by these dimensions."""

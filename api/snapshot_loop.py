@@ -1,4 +1,4 @@
-"""Keeps the current snapshot: reads when there is something new, never twice at once, and never blocks whoever answers."""
+"""Keeps the current snapshot: reads when there is something new, never twice at once, and blocks nobody."""
 
 from __future__ import annotations
 
@@ -42,8 +42,15 @@ class LoopOptions:
 class SnapshotLoop:
     """``current`` is replaced, never changed. ``on_built`` is told how many seconds each build took."""
 
-    def __init__(self, store: ClickHouse, registry: Registry, options: LoopOptions, clock: Clock, pool: Executor,
-                 on_built: Callable[[float], None]) -> None:
+    def __init__(
+        self,
+        store: ClickHouse,
+        registry: Registry,
+        options: LoopOptions,
+        clock: Clock,
+        pool: Executor,
+        on_built: Callable[[float], None],
+    ) -> None:
         self._store, self._registry, self._options, self._clock, self._pool = store, registry, options, clock, pool
         self._on_built = on_built
         self._hot = hot_set(registry)
@@ -84,8 +91,11 @@ class SnapshotLoop:
         self.problem = "the store cannot be read"
         if str(error) != self._told:  # once, not four times a second
             self._told = str(error)
-            log.warning("the store cannot be read; the last figures stay, marked stale", error=self._told,
-                        exc_info=None if isinstance(error, StoreError) else error)
+            log.warning(
+                "the store cannot be read; the last figures stay, marked stale",
+                error=self._told,
+                exc_info=None if isinstance(error, StoreError) else error,
+            )
 
     def _restamp(self, now_ms: int) -> None:
         current = self.current
@@ -103,7 +113,12 @@ class SnapshotLoop:
             self._read_anew_at_ms = now_ms + ANEW_MS
         changed = ledger.heads != self._ledger.heads
         current = self.current
-        if current is None or changed or current.truth.problem or pane_floor(current.cells.as_of_ms) != pane_floor(now_ms):
+        if (
+            current is None
+            or changed
+            or current.truth.problem
+            or pane_floor(current.cells.as_of_ms) != pane_floor(now_ms)
+        ):
             self._build(ledger, now_ms)
         self._ledger = ledger
 
@@ -111,7 +126,11 @@ class SnapshotLoop:
         freshness = by_topic(ledger.entries)
         cells = self._read_cells(now_ms, freshness)
         if self._hot.keyed is not None and len(cells.keys()) > self._options.max_keys:
-            log.warning("too many keys to keep figures ready for each; they are read when asked for", keys=len(cells.keys()), max=self._options.max_keys)
+            log.warning(
+                "too many keys to keep figures ready for each; they are read when asked for",
+                keys=len(cells.keys()),
+                max=self._options.max_keys,
+            )
             self._hot = hot_set(self._registry, with_keys=False)
             cells = self._read_cells(now_ms, freshness)
         built_ms = self._clock()

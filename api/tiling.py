@@ -13,8 +13,8 @@ HOUR_MS = 3_600_000
 
 
 def tile(start_ms: int, end_ms: int, grains: Collection[Grain], zone: ZoneInfo) -> tuple[Tile, ...]:
-    """Cover [start_ms, end_ms): whole business days by ``1d``, whole UTC hours by ``1h`` (of those grains that are stored),
-    the rest by ``10s``. Neighbouring panes of one grain make one tile. Raises ValueError for an edge inside a pane."""
+    """Cover [start_ms, end_ms): whole business days by ``1d``, whole UTC hours by ``1h`` (where stored), the rest by
+    ``10s``. Neighbouring panes of one grain make one tile. Raises ValueError for an edge inside a pane."""
     if start_ms % PANE_MS or end_ms % PANE_MS:
         raise ValueError(f"[{start_ms}, {end_ms}) does not begin and end with a pane of {PANE_MS} ms")
     if "1d" in grains:

@@ -1,7 +1,7 @@
 """Named windows of event time, resolved at an instant. Pure; instants are epoch ms, windows are half-open.
 
-``today`` is the whole business day, so what happened is in it however the clocks of shops, worker and api differ, and it is
-read from the day's own cells. Trailing windows end with the last pane that is over. ``total`` is everything stored.
+``today`` is the whole business day: what was counted is in it however the clocks of shops, worker and api differ, and
+it is read from the day's own cells. Trailing windows end with the last pane that is over; ``total`` is all there is.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def resolve(name: str, now_ms: int, zone: ZoneInfo) -> Window:
 
 
 def resolve_at(name: str, at_ms: int, zone: ZoneInfo) -> Window:
-    """The window as it stood at a past instant: nothing later than its pane is in it. Raises KeyError for an unknown name."""
+    """The window as it stood at a past instant: nothing later than its pane. Raises KeyError for an unknown name."""
     return resolve(name, at_ms, zone).until(pane_floor(at_ms) + PANE_MS)
 
 

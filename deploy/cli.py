@@ -25,9 +25,9 @@ for family in (demo, up, processes, local, store, topics, registry, feed, doctor
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
+        from deploy.version import product_version
 
-        typer.echo(f"metricgrid {version('metricgrid')}")
+        typer.echo(f"metricgrid {product_version()}")
         raise typer.Exit
 
 

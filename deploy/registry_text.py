@@ -31,11 +31,7 @@ def card(registry: Registry, code: str) -> dict[str, Any]:
         raise UnknownMetric(f"no metric '{code}' in this registry", hint or "'metricgrid registry show' lists them")
     measures = [registry.measures[name] for name in registry.measures_of_metric(code)]
     names = {m.measure.measure for m in measures}
-    cubes = [
-        cube
-        for cube in registry.cubes
-        if names <= {m.measure.measure for m in registry.measures_in_cube(cube)}
-    ]
+    cubes = [cube for cube in registry.cubes if names <= {m.measure.measure for m in registry.measures_in_cube(cube)}]
     parts = {} if metric.type == "simple" else {"numerator": metric.numerator, "denominator": metric.denominator}
     return {
         "metric": f"{code}@{metric.version}",
@@ -70,9 +66,7 @@ def explained(registry: Registry) -> dict[str, dict[str, object]]:
     """Event -> what is kept and computed of it. Memory: none of today's metrics looks at earlier events of a key."""
     plans: dict[str, dict[str, object]] = {}
     for name, event in registry.events.items():
-        held = {
-            cube: [m.measure.measure for m in registry.measures_in_cube(cube, name)] for cube in registry.cubes
-        }
+        held = {cube: [m.measure.measure for m in registry.measures_in_cube(cube, name)] for cube in registry.cubes}
         dedupe = event.dedupe
         plans[name] = {
             "topic": event.topic,

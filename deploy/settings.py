@@ -54,7 +54,7 @@ class ClickHouseSettings(Group):
     """How to reach the store: a ClickHouse server or the embedded one, by its HTTP interface."""
 
     url: str = "http://127.0.0.1:8123"
-    database: str = Field("metricgrid", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    database: str = Field(default="metricgrid", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     username: str = "default"
     password: SecretStr = SecretStr("")
     ca_file: Path | None = None
@@ -69,8 +69,8 @@ class ClickHouseSettings(Group):
             fine = False
         if not fine or url.username or url.password or url.path.strip("/") or url.query:
             raise ValueError(
-                f"{_without_credentials(value)!r} is no address of ClickHouse's HTTP interface; write http://HOST:8123 or "
-                "https://HOST:8443, and user name, password and database as settings of their own"
+                f"{_without_credentials(value)!r} is no address of ClickHouse's HTTP interface; write http://HOST:8123 "
+                "or https://HOST:8443, and user name, password and database as settings of their own"
             )
         return value
 
@@ -82,30 +82,30 @@ class RegistrySettings(Group):
 
 
 class ApiSettings(Group):
-    """The HTTP service. ``tick_ms``: how often the store is looked at; ``stale_after_ms``: when a figure says it is old."""
+    """The HTTP service. ``tick_ms``: how often the store is looked at; ``stale_after_ms``: age at which data is old."""
 
     host: str = "127.0.0.1"
-    port: int = Field(8000, ge=0, le=65535)
-    tick_ms: int = Field(250, ge=20, le=60_000)
-    stale_after_ms: int = Field(15_000, ge=100)
+    port: int = Field(default=8000, ge=0, le=65535)
+    tick_ms: int = Field(default=250, ge=20, le=60_000)
+    stale_after_ms: int = Field(default=30_000, ge=100)
 
 
 class WorkerSettings(Group):
-    """The stream worker. ``budget_mb``: bound of what waits for the store; ``instance_id``: name of a static group member."""
+    """The stream worker. ``budget_mb``: bound of what waits for the store; ``instance_id``: of a static member."""
 
-    group: str = Field("metricgrid", min_length=1)
-    flush_interval_ms: int = Field(500, ge=10, le=60_000)
-    full_records: int = Field(100_000, ge=1)
-    budget_mb: int = Field(256, ge=16)
-    session_timeout_s: float = Field(10, ge=1, le=300)
-    instance_id: str | None = Field(None, pattern=r"^[A-Za-z0-9._-]{1,200}$")
+    group: str = Field(default="metricgrid", min_length=1)
+    flush_interval_ms: int = Field(default=500, ge=10, le=60_000)
+    full_records: int = Field(default=100_000, ge=1)
+    budget_mb: int = Field(default=256, ge=16)
+    session_timeout_s: float = Field(default=10, ge=1, le=300)
+    instance_id: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]{1,200}$")
 
 
 class TopicSettings(Group):
     """How topics are created. ``replication`` -1: the cluster's default."""
 
-    partitions: int = Field(4, ge=1, le=10_000)
-    replication: int = Field(-1, ge=-1, le=100)
+    partitions: int = Field(default=4, ge=1, le=10_000)
+    replication: int = Field(default=-1, ge=-1, le=100)
 
 
 class Settings(BaseSettings):
@@ -183,7 +183,8 @@ def env_name(key: str) -> str:
 def as_environment(settings: Settings) -> dict[str, str]:
     """The settings as environment variables, secrets included: what a child process is started with."""
     plain = {
-        key: value.get_secret_value() if isinstance(value, SecretStr) else value for key, value in flat(settings).items()
+        key: value.get_secret_value() if isinstance(value, SecretStr) else value
+        for key, value in flat(settings).items()
     }
     return {env_name(key): str(value) for key, value in plain.items() if value is not None and value != ""}
 

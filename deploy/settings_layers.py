@@ -66,10 +66,14 @@ def _environment(faults: list[str]) -> tuple[Layer, Layer]:
     try:
         stated = _flattened(EnvSettingsSource(Settings)())
     except BadEnvironment as error:
-        faults.append(f"environment: {_one_line(error)}: set each value by a variable of its own, as 'config show' does")
+        faults.append(
+            f"environment: {_one_line(error)}: set each value by a variable of its own, as 'config show' does"
+        )
         stated = {}
     layer: Layer = {
-        key: (value, f"environment variable {env_name(key)}") for key, value in stated.items() if env_name(key) not in files
+        key: (value, f"environment variable {env_name(key)}")
+        for key, value in stated.items()
+        if env_name(key) not in files
     }
     names = [env_name(key) for key in keys()]
     for name in sorted(n for n in os.environ if n.upper().startswith(PREFIX)):
@@ -160,8 +164,9 @@ def _unknown(merged: Layer) -> list[str]:
             near = [k for k in known if k.rpartition(".")[0] == group] if group in known else list(known)
             hint = did_you_mean(key, near)
             faults.append(f"{origin}: unknown setting '{key}'" + (f" ({hint})" if hint else ""))
-        elif known[key] is not None:
-            faults.append(f"{origin}: '{key}' is a group of settings, such as {key}.{next(iter(known[key].model_fields))}")  # type: ignore[union-attr]
+        elif (group_model := known[key]) is not None:
+            example = next(iter(group_model.model_fields))
+            faults.append(f"{origin}: '{key}' is a group of settings, such as {key}.{example}")
     return faults
 
 

@@ -6,7 +6,7 @@ import time
 
 from deploy.foreground import Stopped, stay, stopping_on_signals
 from deploy.local.machine import Machine
-from deploy.local.ports import Ports, api_port, usual_ports
+from deploy.local.ports import KAFKA, STORE, Ports, api_port, usual
 from deploy.settings import Effective
 from deploy.status_view import live_view
 from deploy.wiring import registry_of
@@ -16,12 +16,14 @@ def run_up(effective: Effective, workers: int, kafka_port: int | None, store_por
     """Start everything, stay until a signal, stop everything. Raises OperatorError, RegistryError or StoreError."""
     settings = effective.settings
     registry = registry_of(settings)
-    api = settings.api
-    settings = settings.model_copy(
-        update={"api": api.model_copy(update={"port": api_port(api.host, api.port, insist=True)})}
-    )
-    usual = usual_ports()
-    ports = Ports(usual.kafka if kafka_port is None else kafka_port, usual.store if store_port is None else store_port)
+
+    def ports() -> Ports:
+        return Ports(
+            usual(KAFKA) if kafka_port is None else kafka_port,
+            usual(STORE) if store_port is None else store_port,
+            api_port(settings.api.host, settings.api.port, insist=True),
+        )
+
     started_s = time.monotonic()
     with live_view(time.monotonic) as view:
 

@@ -10,6 +10,11 @@ from functools import cached_property
 from metric_defs.expressions import Aggregate, Condition
 from metric_defs.models import Cube, Event, Measure, Metric, Settings
 
+SKETCH_ERROR = 0.003
+"""Standard error of an approximate distinct count (uniqCombined64 of 17 bits: 1.04 / sqrt(2^17)), as a fraction of it."""
+FLOAT_SUM_ERROR = 1e-9
+"""Far above what rounding does to a sum of floats of one sign, far below what anyone reads."""
+
 
 @dataclass(frozen=True, slots=True)
 class CompiledMeasure:
@@ -21,8 +26,15 @@ class CompiledMeasure:
 
     @property
     def exact(self) -> bool:
-        """False for sketches, whose value has an error bound."""
-        return self.aggregate.function != "uniqCombined64"
+        """False where the value depends on more than the events counted, see ``relative_error``."""
+        return self.relative_error == 0
+
+    @property
+    def relative_error(self) -> float:
+        """Of a sketch its standard error; of a sum of floats what the order of adding may change; else 0."""
+        if self.aggregate.function == "uniqCombined64":
+            return SKETCH_ERROR
+        return FLOAT_SUM_ERROR if self.aggregate.function == "sum" and self.aggregate.types[0] == "Float64" else 0.0
 
     @property
     def additive(self) -> bool:

@@ -21,7 +21,8 @@ from streams.watermark import frontier
 def prepare_flush(lane: Lane, batches: Sequence[RecordBatch], kernel: Kernel, worker: str, now_ms: int) -> Flush:
     """Run the kernel over the batches (oldest first) and advance the lane's progress. Runs on the kernel's thread.
 
-    With no batches it makes a heartbeat: empty ranges that carry the frontier forward.
+    Every topic of the lane gets an entry, an empty range when it brought nothing, so that the last flush of a lane tells
+    how far all of its topics are; a flush without batches is a heartbeat.
     """
     by_topic: defaultdict[str, list[RecordBatch]] = defaultdict(list)
     for batch in batches:
@@ -30,8 +31,7 @@ def prepare_flush(lane: Lane, batches: Sequence[RecordBatch], kernel: Kernel, wo
     raw: list[tuple[str, bytes]] = []
     cells: list[bytes] = []
     dead: list[DeadLetter] = []
-    for topic in by_topic or lane.progress:
-        progress = lane.progress[topic]
+    for topic, progress in lane.progress.items():
         first = progress.counted
         offsets, values = _joined(by_topic[topic])
         judged = None

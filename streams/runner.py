@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
@@ -21,6 +22,7 @@ from streams.lane import Buffered, Lane
 from streams.prepare import prepare_flush
 
 log = structlog.get_logger()
+_LIVES = itertools.count(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ class LaneRunner:
                  on_broken: Callable[[Lane, BaseException], None]) -> None:
         self.lane = lane
         self._m = machinery
+        # every life of a lane signs differently: a flush of an earlier life may still be under way, and must not pass for ours
+        self._owner = f"{machinery.worker}.{next(_LIVES)}"
         self._on_room, self._on_fenced, self._on_broken = on_room, on_fenced, on_broken
         self._woken = asyncio.Event()
         self._flushed_at = time.monotonic()
@@ -107,10 +111,10 @@ class LaneRunner:
         batches = [b.batch for b in self.in_flight]
         loop = asyncio.get_running_loop()
         with telemetry.FLUSH_SECONDS.labels("prepare").time():
-            flush = await loop.run_in_executor(m.kernel_thread, prepare_flush, lane, batches, m.kernel, m.worker, m.clock())
+            flush = await loop.run_in_executor(m.kernel_thread, prepare_flush, lane, batches, m.kernel, self._owner, m.clock())
         with telemetry.FLUSH_SECONDS.labels("deliver").time():
             await m.delivery.send(flush)
-        lane.seq, lane.last_worker = flush.seq, m.worker
+        lane.seq, lane.last_worker = flush.seq, self._owner
         done, self.in_flight = self.in_flight, []
         for buffered in done:
             buffered.event.ack()

@@ -70,6 +70,7 @@ async def run_worker(options: WorkerOptions, ready: Callable[[], None]) -> None:
     delivery = Delivery(FlushWriter(store, options.registry), store_pool, system_clock, telemetry.RETRIED.inc)
     machinery = Machinery(kernel, kernel_thread, delivery, options.policy, system_clock, worker_id)
     manager = LaneManager(options.registry, store, machinery, store_pool, options.budget_bytes, broken)
+    options.data_dir.mkdir(parents=True, exist_ok=True)  # Faust makes only the last folder of a path
     app = build_app(options.registry, options.kafka, options.group, manager, options.data_dir)
     app.in_worker = True
     manager.consumer = app.consumer

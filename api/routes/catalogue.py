@@ -21,16 +21,33 @@ def catalogue_router(registry: Registry) -> APIRouter:
     """Routes about the registry."""
     router = APIRouter()
 
-    @router.get("/v1/metrics", summary="The catalogue of metrics", responses=problem_answers(422), openapi_extra=parameters(registry, *KNOWN))
+    @router.get(
+        "/v1/metrics",
+        summary="The catalogue of metrics",
+        responses=problem_answers(422),
+        openapi_extra=parameters(registry, *KNOWN),
+    )
     async def metrics(request: Request) -> Response:
         question = Question(registry, request.query_params.multi_items(), KNOWN, by_dimension=False)
         units = tuple(dict.fromkeys(m.unit for m in registry.metrics.values()))
         owners = tuple(dict.fromkeys(m.owner for m in registry.metrics.values()))
-        unit, owner = (question.one_of(name, ("", *allowed), "") for name, allowed in (("unit", units), ("owner", owners)))
+        unit, owner = (
+            question.one_of(name, ("", *allowed), "") for name, allowed in (("unit", units), ("owner", owners))
+        )
         settings = registry.settings
-        return json({"registry": settings.registry, "fingerprint": registry.fingerprint, "zone": settings.zone, "currency": settings.currency,
-                     "dimensions": list(registry.dimensions), "windows": list(WINDOWS), "overview": overview(registry),
-                     "metrics": listed(registry, question.text("q", ""), unit, owner)}, CACHED)
+        return json(
+            {
+                "registry": settings.registry,
+                "fingerprint": registry.fingerprint,
+                "zone": settings.zone,
+                "currency": settings.currency,
+                "dimensions": list(registry.dimensions),
+                "windows": list(WINDOWS),
+                "overview": overview(registry),
+                "metrics": listed(registry, question.text("q", ""), unit, owner),
+            },
+            CACHED,
+        )
 
     @router.get("/v1/metrics/{code}", summary="The card of one metric", responses=problem_answers(404))
     async def metric(code: str) -> Response:

@@ -32,47 +32,63 @@ def series_router(registry: Registry) -> APIRouter:
     """The route; its documentation shows metrics of this registry."""
     router = APIRouter()
 
-    @router.get("/v1/series", summary="Figures over time, cut by dimensions", responses=problem_answers(404, 422, 503),
-                openapi_extra=parameters(registry, *KNOWN, by_dimension=True))
+    @router.get(
+        "/v1/series",
+        summary="Figures over time, cut by dimensions",
+        responses=problem_answers(404, 422, 503),
+        openapi_extra=parameters(registry, *KNOWN, by_dimension=True),
+    )
     async def series(request: Request) -> Response:
         found = services(request)
         truth = found.truth()
         question = Question(registry, request.query_params.multi_items(), KNOWN)
         metrics = question.metrics()
         group_by, filters = question.group_by(metrics), question.filters(metrics)
-        cut_steps = _steps(question, registry, truth.now_ms)
-        cut = Cut(group_by, filters, cut_steps.step_ms or 0, cut_steps.origin_ms, cut_steps.step_ms is None, limit=MAX_CELLS + 1)
+        step, cut_steps = _steps(question, registry, truth.now_ms)
+        cut = Cut(
+            group_by,
+            filters,
+            cut_steps.step_ms or 0,
+            cut_steps.origin_ms,
+            cut_steps.step_ms is None,
+            limit=MAX_CELLS + 1,
+        )
         window = Window("", cut_steps.start_ms, cut_steps.end_ms)
         told: dict[str, list[dict[str, object]]] = {}
         for part, rows in await read_parts(found, metrics, window, cut, scope_of(request), truth):
             if len(rows.rows) > MAX_CELLS:
-                raise Problem(422, f"more than {MAX_CELLS} values; group by fewer dimensions, filter, or take a longer step")
+                raise Problem(
+                    422, f"more than {MAX_CELLS} values; group by fewer dimensions, filter, or take a longer step"
+                )
             told |= _lines(registry, (part, rows), cut_steps, group_by, truth)
-        return json({"from": rfc3339(cut_steps.start_ms), "to": rfc3339(cut_steps.end_ms), "step": question.text("step", "") or _name(cut_steps),
-                     "series": [line for m in metrics for line in told[m]]})
+        return json(
+            {
+                "from": rfc3339(cut_steps.start_ms),
+                "to": rfc3339(cut_steps.end_ms),
+                "step": step,
+                "series": [line for m in metrics for line in told[m]],
+            }
+        )
 
     return router
 
 
-def _steps(question: Question, registry: Registry, now_ms: int) -> Steps:
+def _steps(question: Question, registry: Registry, now_ms: int) -> tuple[str, Steps]:
     zone = registry.settings.tz
-    to_ms = question.instant("to", now_ms)
-    from_ms = question.instant("from", day_floor(min(now_ms, to_ms or now_ms), zone))
-    assert from_ms is not None
-    assert to_ms is not None
+    to_ms = question.instant("to") or now_ms
+    from_ms = question.instant("from") or day_floor(min(now_ms, to_ms), zone)
     if from_ms >= to_ms:
         raise invalid("from", "'from' must lie before 'to'")
+    default = sensible_step(from_ms, to_ms)
     try:
-        return steps(from_ms, to_ms, question.step_ms(sensible_step(from_ms, to_ms)), zone)
+        return question.text("step", default), steps(from_ms, to_ms, question.step_ms(default), zone)
     except TooManyPoints as exc:
         raise invalid("step", str(exc)) from exc
 
 
-def _name(cut: Steps) -> str:
-    return "1d" if cut.step_ms is None else f"{cut.step_ms // 1000}s"
-
-
-def _lines(registry: Registry, read: PartRows, cut: Steps, group_by: tuple[str, ...], truth: Truth) -> dict[str, list[dict[str, object]]]:
+def _lines(
+    registry: Registry, read: PartRows, cut: Steps, group_by: tuple[str, ...], truth: Truth
+) -> dict[str, list[dict[str, object]]]:
     """Metric -> one line per key, in the order of keys; without ``group_by`` there is always one."""
     part, rows = read
     points: Points = {} if group_by else {(): {}}
@@ -85,18 +101,38 @@ def _lines(registry: Registry, read: PartRows, cut: Steps, group_by: tuple[str, 
     for code in part.metrics:
         frontier = lowest_frontier(topics_of(registry, code), told.freshness)
         for key in sorted(points):
-            head = figure(registry, code, None, window, part.reading, told, dict(zip(group_by, key, strict=True))).body()
-            body = {k: v for k, v in head.items() if k not in ("value", "numerator", "denominator", "window", "status", "complete")}
-            body["points"] = [_point(registry, code, points[key], cut, i, part.reading.window.end_ms, frontier)
-                              for i, start in enumerate(cut.starts) if start <= truth.now_ms]
+            head = figure(
+                registry, code, None, window, part.reading, told, dict(zip(group_by, key, strict=True))
+            ).body()
+            body = {
+                k: v
+                for k, v in head.items()
+                if k not in ("value", "numerator", "denominator", "window", "status", "complete")
+            }
+            body["points"] = [
+                _point(registry, code, points[key], cut, i, part.reading.window.end_ms, frontier)
+                for i, start in enumerate(cut.starts)
+                if start <= truth.now_ms
+            ]
             lines.setdefault(code, []).append(body)
     return {code: lines.get(code, []) for code in part.metrics}
 
 
-def _point(registry: Registry, code: str, found: Mapping[int, Mapping[str, Number]], cut: Steps, index: int, read_to_ms: int,
-           frontier: int | None) -> dict[str, object]:
+def _point(
+    registry: Registry,
+    code: str,
+    found: Mapping[int, Mapping[str, Number]],
+    cut: Steps,
+    index: int,
+    read_to_ms: int,
+    frontier: int | None,
+) -> dict[str, object]:
     start = cut.starts[index]
     value = evaluate(registry, code, found.get(start, {})) if start < read_to_ms else Value(None)
-    parts = {"numerator": value.numerator, "denominator": value.denominator} if registry.metrics[code].type == "ratio" else {}
+    parts = (
+        {"numerator": value.numerator, "denominator": value.denominator}
+        if registry.metrics[code].type == "ratio"
+        else {}
+    )
     final = is_final(registry, code, cut.end_of(index), frontier)
     return {"start": rfc3339(start), "value": value.value, **parts, "status": "final" if final else "provisional"}

@@ -25,14 +25,34 @@ def status_router(registry: Registry) -> APIRouter:
         topics = []
         for event in registry.events.values():
             state = freshness.get(event.topic)
-            topics.append({
-                "topic": event.topic, "event": event.event, "partitions": state.partitions if state else 0, "lag": state.lag if state else None,
-                "frontier": _instant(state.frontier_ms if state else None), "freshness_ms": state.age_ms(now_ms) if state else None,
-                "watermark": _instant(state.watermark_ms if state else None), "written_at": _instant(state.written_at_ms if state else None),
-                "records": counts.get(event.topic)})
-        return json({"answered_at": rfc3339(now_ms), "store": {"reachable": not problem, "problem": problem or None},
-                     "snapshot": {"id": current.id, "as_of": rfc3339(current.cells.as_of_ms), "age_ms": now_ms - current.cells.as_of_ms} if current else None,
-                     "registry": {"name": registry.settings.registry, "fingerprint": registry.fingerprint}, "topics": topics})
+            topics.append(
+                {
+                    "topic": event.topic,
+                    "event": event.event,
+                    "partitions": state.partitions if state else 0,
+                    "lag": state.lag if state else None,
+                    "frontier": _instant(state.frontier_ms if state else None),
+                    "freshness_ms": state.age_ms(now_ms) if state else None,
+                    "watermark": _instant(state.watermark_ms if state else None),
+                    "written_at": _instant(state.written_at_ms if state else None),
+                    "records": counts.get(event.topic),
+                }
+            )
+        return json(
+            {
+                "answered_at": rfc3339(now_ms),
+                "store": {"reachable": not problem, "problem": problem or None},
+                "snapshot": {
+                    "id": current.id,
+                    "as_of": rfc3339(current.cells.as_of_ms),
+                    "age_ms": now_ms - current.cells.as_of_ms,
+                }
+                if current
+                else None,
+                "registry": {"name": registry.settings.registry, "fingerprint": registry.fingerprint},
+                "topics": topics,
+            }
+        )
 
     @router.get("/livez", summary="The process answers")
     async def livez() -> Response:
@@ -48,14 +68,22 @@ def status_router(registry: Registry) -> APIRouter:
 
     @router.get("/version", summary="What runs here")
     async def version(request: Request) -> Response:
-        return json({"version": services(request).options.version, "registry": registry.settings.registry, "fingerprint": registry.fingerprint})
+        return json(
+            {
+                "version": services(request).options.version,
+                "registry": registry.settings.registry,
+                "fingerprint": registry.fingerprint,
+            }
+        )
 
     @router.get("/metrics", summary="This process for Prometheus", response_class=Response)
     async def metrics(request: Request) -> Response:
         found = services(request)
         current, now_ms = found.snapshots.current, found.clock()
         age_s = (now_ms - current.cells.as_of_ms) / 1000 if current else float("nan")
-        text = found.telemetry.text(age_s, not found.snapshots.problem, current.truth.freshness if current else {}, now_ms)
+        text = found.telemetry.text(
+            age_s, not found.snapshots.problem, current.truth.freshness if current else {}, now_ms
+        )
         return Response(text, 200, {"Cache-Control": "no-store"}, "text/plain; version=0.0.4; charset=utf-8")
 
     return router

@@ -7,10 +7,12 @@ from dataclasses import replace
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from api.alignment import topics_of
 from api.ask import Question
 from api.clock import rfc3339
 from api.cold import keyed, read_parts
-from api.figures import figure, window_body
+from api.figures import figure, staleness, window_body
+from api.freshness import lowest_frontier
 from api.openapi import parameters, problem_answers
 from api.reading import Cut
 from api.services import json, scope_of, services
@@ -25,8 +27,12 @@ def top_router(registry: Registry) -> APIRouter:
     """The route; its documentation shows metrics of this registry."""
     router = APIRouter()
 
-    @router.get("/v1/top", summary="The keys with the greatest values, blank ones left out", responses=problem_answers(404, 422, 503),
-                openapi_extra=parameters(registry, *KNOWN, by_dimension=True))
+    @router.get(
+        "/v1/top",
+        summary="The keys with the greatest values, blank ones left out",
+        responses=problem_answers(404, 422, 503),
+        openapi_extra=parameters(registry, *KNOWN, by_dimension=True),
+    )
     async def top(request: Request) -> Response:
         found = services(request)
         truth = found.truth()
@@ -39,11 +45,21 @@ def top_router(registry: Registry) -> APIRouter:
         cut = Cut((dimension,), filters, ranked=True, limit=n)
         ((part, rows),) = await read_parts(found, (metric,), window, cut, scope_of(request), truth)
         told = replace(truth, as_of_ms=rows.as_of_ms, problem=rows.problem or truth.problem)
-        ranked = [figure(registry, metric, measures, window, part.reading, told, {dimension: key[0]})
-                  for key, measures in (keyed(part, row, 0, (dimension,)) for row in rows.rows)]
-        stale = any(f.stale_reason for f in ranked)
-        return json({"metric": metric, "dimension": dimension, "window": window_body(window), "filters": {d: list(v) for d, v in filters.items()},
-                     "answered_at": rfc3339(truth.now_ms), "stale": stale,
-                     "figures": [{"rank": i, **f.body()} for i, f in enumerate(ranked, 1)]})
+        ranked = [
+            figure(registry, metric, measures, window, part.reading, told, {dimension: key[0]})
+            for key, measures in (keyed(part, row, 0, (dimension,)) for row in rows.rows)
+        ]
+        stale = staleness(lowest_frontier(topics_of(registry, metric), told.freshness), told)
+        return json(
+            {
+                "metric": metric,
+                "dimension": dimension,
+                "window": window_body(window),
+                "filters": {d: list(v) for d, v in filters.items()},
+                "answered_at": rfc3339(truth.now_ms),
+                **stale.body(),
+                "figures": [{"rank": i, **f.body()} for i, f in enumerate(ranked, 1)],
+            }
+        )
 
     return router

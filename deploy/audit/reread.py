@@ -6,11 +6,12 @@ The decoding here is plain Python on purpose: it shares nothing with the kernel 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from deploy.errors import OperatorError
 from metric_defs.compile.layout import raw_columns
@@ -73,24 +74,33 @@ def _typed(field: EventField, value: Any) -> Any:
 
 
 def _records(topic: str, kafka: KafkaConnection, limits: Mapping[int, int]) -> Iterator[tuple[int, int, bytes]]:
-    consumer = Consumer({**kafka.librdkafka(), "group.id": "metricgrid-audit", "enable.auto.commit": False, "enable.partition.eof": False,
+    """(partition, offset, value) of every record below the limits, partition by partition."""
+    consumer = Consumer({**kafka.librdkafka(), "group.id": "metricgrid-audit", "enable.auto.commit": False, "enable.partition.eof": True,
                          "isolation.level": "read_committed"})
     try:
         for partition, limit in limits.items():
             low, _ = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=READ_TIMEOUT_S)
-            if low >= limit:
-                continue
-            consumer.assign([TopicPartition(topic, partition, low)])
-            position = low
-            while position < limit:
-                messages = consumer.consume(CHUNK, timeout=READ_TIMEOUT_S if position == low else 2.0)
-                if not messages:
-                    break  # what is left below the limit are control records
-                for message in messages:
-                    if message.error():
-                        raise OperatorError(f"{topic}-{partition} cannot be read again: {message.error()}", "see that Kafka is reachable, then audit again")
-                    position = message.offset() + 1
-                    if position <= limit:
-                        yield partition, message.offset(), message.value() or b""
+            if low < limit:
+                consumer.assign([TopicPartition(topic, partition, low)])
+                yield from ((partition, offset, value) for offset, value in _partition(consumer, f"{topic}-{partition}", limit))
     finally:
         consumer.close()
+
+
+def _partition(consumer: Consumer, name: str, limit: int) -> Iterator[tuple[int, bytes]]:
+    silent_since = time.monotonic()
+    while True:
+        for message in consumer.consume(CHUNK, timeout=0.2):
+            silent_since = time.monotonic()
+            error = message.error()
+            if error is not None and error.code() == KafkaError._PARTITION_EOF:
+                return
+            if error is not None:
+                raise OperatorError(f"{name} cannot be read again: {error}", "see that Kafka is reachable, then audit again")
+            if message.offset() >= limit:
+                return
+            yield message.offset(), message.value() or b""
+            if message.offset() == limit - 1:
+                return
+        if time.monotonic() - silent_since > READ_TIMEOUT_S:
+            raise OperatorError(f"{name} brought nothing for {READ_TIMEOUT_S:g} s", "see that Kafka is reachable, then audit again")

@@ -27,8 +27,8 @@ def demo(
     data_dir: DataDir = None,
     port: Port = None,
     workers: Annotated[int, typer.Option(min=1, max=16, help="Worker processes.")] = 1,
-    kill_worker: Annotated[bool, typer.Option("--kill-worker", help="With --exit: kill a worker in the middle.")] = False,
-    rate: Annotated[float, typer.Option(min=1, max=5000, help="Simulated events a second, without --exit.")] = 200,
+    kill_worker: Annotated[bool, typer.Option("--kill-worker", help="With --exit: kill a worker halfway.")] = False,
+    rate: Annotated[float, typer.Option(min=1, max=5000, help="Simulated events a second (no --exit).")] = 200,
 ) -> None:
     """Start everything, replay real orders, and show live figures until Ctrl-C; or, with --exit, prove them and stop."""
     if kill_worker and not exit_:

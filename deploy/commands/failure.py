@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from deploy.errors import CONFIGURATION, FAILURE, OperatorError
+from deploy.store_trouble import trouble
 from metric_defs import RegistryError
 from sinks.errors import StoreRejected, StoreUnavailable
 
@@ -21,7 +22,7 @@ def explained(error: Exception) -> tuple[str, int]:
         )
     if isinstance(error, StoreUnavailable):
         return (
-            f"error: {error}\n  hint: check that ClickHouse runs there (clickhouse.url, --clickhouse-url); "
+            f"error: {trouble(error)}\n  hint: check that ClickHouse runs there (clickhouse.url, --clickhouse-url); "
             "'metricgrid doctor' tries every part",
             FAILURE,
         )

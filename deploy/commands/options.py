@@ -13,7 +13,9 @@ RegistryDir = Annotated[
 ]
 DataDir = Annotated[
     Path | None,
-    typer.Option("--data-dir", metavar="DIR", help="Directory of everything local (default: data).", show_default=False),
+    typer.Option(
+        "--data-dir", metavar="DIR", help="Directory of everything local (default: data).", show_default=False
+    ),
 ]
 Bootstrap = Annotated[
     str | None,

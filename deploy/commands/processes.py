@@ -55,4 +55,4 @@ def serve(
     }
     from deploy.processes import answer
 
-    answer(settings_of(context, flags), lambda address: typer.echo(f"api ready on {address}"))
+    raise typer.Exit(answer(settings_of(context, flags), lambda address: typer.echo(f"api ready on {address}")))

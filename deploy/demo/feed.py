@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from deploy.demo.background import Background
 from deploy.demo.options import DemoOptions
@@ -21,7 +20,7 @@ from streams.connection import KafkaConnection
 
 BACKFILL_MS = 10 * 60_000
 """The orders end this long ago: simulated orders after them would be too late if they began before."""
-LIVE_MS = 3 * 3_600_000
+LIVE_MS = 6 * 3_600_000
 SEED = 618
 
 
@@ -40,25 +39,48 @@ def feed(
     try:
         completejourney.fitting_event(registry)
     except SourceError as error:
-        say(f"{error.what}, so nothing is replayed; send events of your own: "
-            "metricgrid replay FILE --event NAME --map MAP.yaml")
+        say(
+            f"{error.what}, so nothing is replayed; send events of your own: "
+            "metricgrid replay FILE --event NAME --map MAP.yaml"
+        )
     else:
         if fresh:
             _replay(registry, kafka, options.events, begin_ms, say, work)
         else:
             say("the topics hold events of an earlier run: going on from there, nothing is replayed")
-    world = SimulationOptions(seed=SEED, events=int(options.rate * BACKFILL_MS / 1000), start_ms=begin_ms, duration_ms=BACKFILL_MS)
+    # one simulation from a while ago through now and on, so that journeys begun before now go on after it
+    first = _journeys(options, begin_ms if fresh else clock())
     try:
-        check_against(world, registry)
+        check_against(first, registry)
     except SimulationError as error:
         say(f"nothing is simulated: {error.what}")
         return
-    if fresh:
-        _simulate(world, registry, kafka, None, clock(), work)
-        say(f"simulated journeys of the last {BACKFILL_MS // 60_000} minutes sent; now {options.rate:g} events/s live")
+    say(f"simulated journeys on top: {options.rate:g} events a second")
+    _simulate(first, registry, kafka, clock(), work)
     while True:
-        live = replace(world, events=int(options.rate * LIVE_MS / 1000), start_ms=clock(), duration_ms=LIVE_MS)
-        _simulate(live, registry, kafka, 1.0, live.start_ms, work)
+        now_ms = clock()
+        _simulate(_journeys(options, now_ms), registry, kafka, now_ms, work)
+
+
+@dataclass(frozen=True, slots=True)
+class FromThen(Pacing):
+    """As it happened, but what happened before now at once: ``head_s`` of event time are due at the start."""
+
+    head_s: float = 0.0
+
+    def due(self, sent: int, times_ms: Sequence[int], begin: int, end: int, first_ms: int, elapsed_s: float) -> int:
+        """How many of the records are due."""
+        return Pacing.due(self, sent, times_ms, begin, end, first_ms, elapsed_s + self.head_s)
+
+    def wait_s(self, sent: int, next_ms: int, first_ms: int, elapsed_s: float) -> float:
+        """Seconds until the next record is due."""
+        return Pacing.wait_s(self, sent, next_ms, first_ms, elapsed_s + self.head_s)
+
+
+def _journeys(options: DemoOptions, start_ms: int) -> SimulationOptions:
+    return SimulationOptions(
+        seed=SEED, events=int(options.rate * LIVE_MS / 1000), start_ms=start_ms, duration_ms=LIVE_MS
+    )
 
 
 def _replay(
@@ -82,18 +104,13 @@ def _replay(
 
 
 def _simulate(
-    options: SimulationOptions,
-    registry: Registry,
-    kafka: KafkaConnection,
-    speed: float | None,
-    now_ms: int,
-    work: Background[Any],
+    options: SimulationOptions, registry: Registry, kafka: KafkaConnection, now_ms: int, work: Background[None]
 ) -> None:
     run_simulate(
         options,
         registry,
         kafka,
         now_ms=now_ms,
-        pacing=Pacing(speed=speed),
+        pacing=FromThen(speed=1.0, head_s=(now_ms - options.start_ms) / 1000),
         report=lambda done, total, note: work.check(),
     )

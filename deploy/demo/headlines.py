@@ -21,7 +21,7 @@ OF_THE_ORDERS = {
     "lines": "pay_suborders",
     "pieces": "pay_items",
 }
-"""Total of the data set (``completejourney.expected_totals``) -> metric of the built-in catalogue that must equal it."""
+"""Total of the data set (``completejourney.expected_totals``) -> metric of the catalogue that must equal it."""
 
 
 class ApiSilent(OperatorError):

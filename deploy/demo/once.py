@@ -50,18 +50,15 @@ def run_once(effective: Effective, options: DemoOptions) -> None:
     api = effective.settings.api
     port = api.port if effective.origin("api.port") != "default" else 0
     with _directory(effective) as data_dir:
-        settings = effective.settings.model_copy(
-            update={
-                "data_dir": data_dir,
-                "api": api.model_copy(update={"port": api_port(api.host, port, insist=True)}),
-            }
-        )
+        settings = effective.settings.model_copy(update={"data_dir": data_dir})
         started_s = time.monotonic()
 
         def say(text: str) -> None:
             print(f"[{time.monotonic() - started_s:5.1f} s] {text}", file=sys.stderr, flush=True)
 
-        machine = Machine(settings, registry, Ports(), options.workers, say)
+        machine = Machine(
+            settings, registry, lambda: Ports(0, 0, api_port(api.host, port, insist=True)), options.workers, say
+        )
         with stopping_on_signals(machine.kill, say):
             try:
                 with machine:

@@ -12,7 +12,7 @@ from deploy.demo.options import DemoOptions
 from deploy.errors import OperatorError
 from deploy.foreground import Stopped, stay, stopping_on_signals
 from deploy.local.machine import Machine
-from deploy.local.ports import api_port, usual_ports
+from deploy.local.ports import KAFKA, STORE, Ports, api_port, usual
 from deploy.settings import Effective
 from deploy.status_view import live_view
 from deploy.wiring import registry_of
@@ -27,14 +27,17 @@ def run_watch(effective: Effective, options: DemoOptions) -> None:
     started_s = time.monotonic()
     registry = registry_of(effective.settings)
     api = effective.settings.api
-    port = api_port(api.host, api.port, insist=effective.origin("api.port") != "default")
-    settings = effective.settings.model_copy(update={"api": api.model_copy(update={"port": port})})
+
+    def ports() -> Ports:
+        port = api_port(api.host, api.port, insist=effective.origin("api.port") != "default")
+        return Ports(usual(KAFKA), usual(STORE), port)
+
     with live_view(time.monotonic) as view:
 
         def say(text: str) -> None:
             view.line(f"[{time.monotonic() - started_s:5.1f} s] {text}")
 
-        machine = Machine(settings, registry, usual_ports(), options.workers, say)
+        machine = Machine(effective.settings, registry, ports, options.workers, say)
         feeding: list[Background[None]] = []
 
         def begin_feeding() -> None:
@@ -47,8 +50,13 @@ def run_watch(effective: Effective, options: DemoOptions) -> None:
                     machine.start(begin_feeding)
                     say(f"live page: {machine.address}/")
                     first = _FirstFigure(registry, machine.address, say)
-                    stay(machine, registry, view, f"{machine.address}/  (Ctrl-C stops everything)",
-                         lambda: _look(first, feeding[0], say))
+                    stay(
+                        machine,
+                        registry,
+                        view,
+                        f"{machine.address}/  (Ctrl-C stops everything)",
+                        lambda: _look(first, feeding[0], say),
+                    )
             except Stopped:
                 pass
             finally:

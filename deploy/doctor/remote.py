@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from deploy.doctor.finding import Finding
 from deploy.settings import Settings
+from deploy.store_trouble import trouble
 from deploy.topics import KafkaUnreachable, TopicError, partition_counts
 from deploy.wiring import registry_of, store_of
 from metric_defs import Registry, RegistryError
@@ -53,7 +54,7 @@ def store(settings: Settings, definitions: Registry | None) -> Iterator[Finding]
         version = _version(connection)
     except StoreError as error:
         hint = "check clickhouse.url, user name and password; 'metricgrid store' runs one on this machine"
-        yield Finding("fail", "clickhouse", str(error), hint)
+        yield Finding("fail", "clickhouse", trouble(error), hint)
         return
     yield Finding("ok", "clickhouse", f"{connection.url} answers, version {version}")
     migrate = "'metricgrid migrate' brings the store up to the registry"
@@ -63,7 +64,7 @@ def store(settings: Settings, definitions: Registry | None) -> Iterator[Finding]
         yield Finding("fail", "tables", f"the database '{connection.database}' cannot be read: {error}", migrate)
         return
     except StoreError as error:
-        yield Finding("fail", "tables", str(error), "try again")
+        yield Finding("fail", "tables", trouble(error), "try again")
         return
     wanted = [s.split("EXISTS ", 1)[1].split(" ", 1)[0] for s in create_statements(definitions)] if definitions else []
     missing = [table for table in wanted if table not in tables]
@@ -84,7 +85,9 @@ def _version(connection: StoreConnection) -> str:
 def _tables(connection: StoreConnection) -> set[str]:
     client = ClickHouse(_quick(connection, connection.database))
     try:
-        return {str(name) for (name,) in client.rows("SELECT name FROM system.tables WHERE database = currentDatabase()")}
+        return {
+            str(name) for (name,) in client.rows("SELECT name FROM system.tables WHERE database = currentDatabase()")
+        }
     finally:
         client.close()
 

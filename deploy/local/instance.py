@@ -24,7 +24,7 @@ def withdraw_instance(data_dir: Path) -> None:
 
 
 def running_instance(data_dir: Path) -> dict[str, str]:
-    """Dotted settings of the instance on ``data_dir``; empty when none runs (a crashed one left its file: not counted)."""
+    """Dotted settings of the instance on ``data_dir``; empty when none runs, whatever a crashed one left there."""
     try:
         stated = json.loads((data_dir.expanduser() / FILE_NAME).read_text())
         if is_alive(int(stated["pid"])):

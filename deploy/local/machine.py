@@ -31,16 +31,21 @@ class ProcessGone(OperatorError):
 class Machine:
     """Use as a context manager, from the main thread: it stops in reverse order whatever happens.
 
-    ``settings`` say everything but where Kafka and the store are: those are this machine's own, as ``self.settings``
+    ``choose_ports`` is asked once the data directory is ours. ``settings`` say everything but where Kafka and the store are: those are this machine's own, as ``self.settings``
     says once started.
     """
 
     def __init__(
-        self, settings: Settings, registry: Registry, ports: Ports, workers: int, report: Callable[[str], None]
+        self,
+        settings: Settings,
+        registry: Registry,
+        choose_ports: Callable[[], Ports],
+        workers: int,
+        report: Callable[[str], None],
     ) -> None:
         self.settings = settings
         self._registry = registry
-        self._ports = ports
+        self._choose_ports = choose_ports
         self._workers = workers
         self._report = report
         self._lock: DirLock | None = None
@@ -55,7 +60,8 @@ class Machine:
     @property
     def address(self) -> str:
         """Where the api answers."""
-        return f"http://{self.settings.api.host}:{self.settings.api.port}"
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.settings.api.host, self.settings.api.host)  # noqa: S104
+        return f"http://{f'[{host}]' if ':' in host.strip('[]') and host[0] != '[' else host}:{self.settings.api.port}"
 
     def start(self, prepared: Callable[[], None] = lambda: None) -> None:
         """Return when all of it is ready. ``prepared`` is called as soon as events can be sent.
@@ -65,9 +71,10 @@ class Machine:
         self._data_dir = prepare_data_dir(self.settings.data_dir)
         self._lock = lock(self._data_dir, LOCK_NAME)
         self._supervisor = Supervisor(self._data_dir, self._report)
-        broker = self._start("broker", ("broker", *self._dir(), "--port", str(self._ports.kafka)), BROKER_READY)
-        store = self._start("store", ("store", *self._dir(), "--port", str(self._ports.store)), "store ready on ")
-        self._use_own(broker.removeprefix(BROKER_READY), f"http://{store.rpartition(' ')[2]}")
+        ports = self._choose_ports()  # not before the directory is ours: its owner has the usual ones
+        broker = self._start("broker", ("broker", *self._dir(), "--port", str(ports.kafka)), BROKER_READY)
+        store = self._start("store", ("store", *self._dir(), "--port", str(ports.store)), "store ready on ")
+        self._use_own(broker.removeprefix(BROKER_READY), f"http://{store.rpartition(' ')[2]}", ports.api)
         self._prepare()
         prepared()
         for number in range(1, self._workers + 1):
@@ -115,13 +122,14 @@ class Machine:
         created = ensure_topics(self.settings.kafka.connection(), wanted, replication_factor=topics.replication)
         self._report(f"{len(changes)} changes to the store's tables, {len(created)} topics created")
 
-    def _use_own(self, bootstrap: str, url: str) -> None:
+    def _use_own(self, bootstrap: str, url: str, api_port: int) -> None:
         """Kafka and the store of this machine take no credentials, whatever the settings say of others."""
         defaults = Settings()
         self.settings = self.settings.model_copy(
             update={
                 "kafka": defaults.kafka.model_copy(update={"bootstrap": bootstrap}),
                 "clickhouse": defaults.clickhouse.model_copy(update={"url": url}),
+                "api": self.settings.api.model_copy(update={"port": api_port}),
                 "data_dir": self._data_dir,
             }
         )

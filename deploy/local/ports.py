@@ -11,19 +11,20 @@ KAFKA, STORE = 9092, 8123
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Of Kafka and the store on 127.0.0.1; 0 takes a free one at the start."""
+    """Of Kafka and the store on 127.0.0.1 (0 takes a free one at the start), and of the api on its host."""
 
-    kafka: int = 0
-    store: int = 0
+    kafka: int
+    store: int
+    api: int
 
 
 class PortInUse(OperatorError):
     """Somebody else listens there."""
 
 
-def usual_ports() -> Ports:
-    """9092 and 8123 where they are free, else free ones."""
-    return Ports(KAFKA if is_free(LOOPBACK, KAFKA) else 0, STORE if is_free(LOOPBACK, STORE) else 0)
+def usual(port: int) -> int:
+    """``port`` where it is free on 127.0.0.1, else 0."""
+    return port if is_free(LOOPBACK, port) else 0
 
 
 def api_port(host: str, port: int, insist: bool) -> int:

@@ -7,12 +7,12 @@ import re
 from metric_defs.compile.layout import LEDGER_CUBE, panes_columns, quoted
 from metric_defs.registry import Registry
 
-LANE = re.compile(r"^[0-9]+-[0-9]+$")
+LANE = re.compile(r"[0-9]+-[0-9]+")
 FENCED = "metricgrid fenced"
 """Text of the error by which a failed condition is told apart."""
 
 
-WORKER = re.compile(r"^[A-Za-z0-9._-]*$")
+WORKER = re.compile(r"[A-Za-z0-9._-]*")
 
 
 def append_statement(registry: Registry, lane: str, expected_seq: int, expected_worker: str) -> str:
@@ -22,9 +22,9 @@ def append_statement(registry: Registry, lane: str, expected_seq: int, expected_
     The worker belongs to the condition because the loser of a token is told nothing: a zombie that believes that its own
     flush 5 landed, while another worker's did, must not go on to flush 6.
     """
-    if not LANE.match(lane):
+    if not LANE.fullmatch(lane):
         raise ValueError(f"'{lane}' is no lane; lanes are named COUNT-INDEX")
-    if not WORKER.match(expected_worker):
+    if not WORKER.fullmatch(expected_worker):
         raise ValueError(f"'{expected_worker}' is no worker id; letters, digits, '.', '_' and '-' only")
     columns = [c for c in panes_columns(registry) if c.name != "lane"]
     names = ", ".join(quoted(c.name) for c in columns)

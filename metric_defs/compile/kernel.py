@@ -122,7 +122,7 @@ def _bad(tree: _Tree, name: str, field: EventField) -> str:
     access, unread = tree.access[name], f"(isNull({tree.access[name]}) AND JSONType(k_raw, {tree.path[name]}) != 'Null')"
     wrong = {
         "number": f"NOT isFinite(assumeNotNull({access}))",
-        "boolean": f"assumeNotNull({access}) NOT IN (0, 1)",
+        "boolean": f"(assumeNotNull({access}) != 0 AND assumeNotNull({access}) != 1)",
     }.get(field.type, f"NOT (abs(assumeNotNull({access})) <= {MAX_INTEGER} AND assumeNotNull({access}) = trunc(assumeNotNull({access})))")
     return f"{unread} OR (isNotNull({access}) AND {wrong})"
 

@@ -1,7 +1,7 @@
 """Many windows of several cubes in one query: what a snapshot of hot figures is made of.
 
-Windows overlap (the last minute lies in the last hour and in today), so time is cut where any of them begins or ends; each
-stretch between two cuts is merged once, and the few merged states are then merged again into the windows they belong to.
+Windows overlap (the last minute lies in the last hour and in today), so time is cut where any of them begins or ends;
+each stretch between two cuts is merged once, and the few merged states again into the windows they belong to.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from metric_defs.compile.aggregates import KINDS, measure_sql, merged, rolled_up
-from metric_defs.compile.layout import quoted
+from metric_defs.compile.layout import literal, quoted
 from metric_defs.compile.read import ReadPlan, Tile, measure_values, time_condition
 from metric_defs.models import Cube
 from metric_defs.registry import Registry
@@ -35,7 +35,7 @@ class WindowsRequest:
 
 
 def plan_windows(registry: Registry, request: WindowsRequest) -> ReadPlan:
-    """Result columns: ``k_window`` (index), ``cube``, the cubes' dimensions ('' where a cube lacks one), the measures."""
+    """Result columns: ``k_window`` (index), ``cube``, the cubes' dimensions ('' where one is lacking), the measures."""
     parameters: dict[str, object] = {}
     conditions = [time_condition(s.tiles, parameters) for s in request.stretches]
     numbered = ", ".join(f"{c}, {i}" for i, c in enumerate(conditions[:-1]))
@@ -45,24 +45,32 @@ def plan_windows(registry: Registry, request: WindowsRequest) -> ReadPlan:
     sql = [measure_sql(registry.measures[m]) for m in request.measures]
     kinds = [kind for kind in KINDS if any(s.kind == kind for s in sql)]
     tags = {kind: [s.tag for s in sql if s.kind == kind] for kind in kinds}
-    cubes = ", ".join(f"'{c.cube}'" for c in request.cubes)
+    cubes = ", ".join(literal(c.cube) for c in request.cubes)
     once = [rolled_up(k) if k == "sketches" else merged(k, tags[k]).removesuffix(f" AS {k}") for k in kinds]
-    pieces = (f"SELECT {', '.join([*keys, f'{stretch} AS k_stretch', *(f'{o} AS k_{k}' for o, k in zip(once, kinds, strict=True))])} FROM panes "
-              f"WHERE `cube` IN ({cubes}) AND seq = 0 AND ({' OR '.join(conditions)}) GROUP BY {', '.join([*keys, 'k_stretch'])}")
+    select = ", ".join([*keys, f"{stretch} AS k_stretch", *(f"{o} AS k_{k}" for o, k in zip(once, kinds, strict=True))])
+    where = f"`cube` IN ({cubes}) AND seq = 0 AND ({' OR '.join(conditions)})"
+    pieces = f"SELECT {select} FROM panes WHERE {where} GROUP BY {', '.join([*keys, 'k_stretch'])}"
     belongs = ", ".join(f"[{', '.join(map(str, s.windows))}]" for s in request.stretches)
-    # sums and sets are merged as they are, whatever their column is called; sketches end here
-    again = [_finished(k) for k in kinds]
-    windows = (f"SELECT k_window, {', '.join([*keys, *again])} FROM ({pieces}) ARRAY JOIN arrayElement([{belongs}], k_stretch + 1) AS k_window "
-               f"GROUP BY {', '.join(['k_window', *keys])}")
+    windows = (
+        f"SELECT {', '.join(['k_window', *keys, *(_finished(k) for k in kinds)])} FROM ({pieces}) "
+        f"ARRAY JOIN arrayElement([{belongs}], k_stretch + 1) AS k_window GROUP BY {', '.join(['k_window', *keys])}"
+    )
+    values = ", ".join(["k_window", *keys, *measure_values(registry, request.measures)])
     columns = ("k_window", "cube", *dimensions, *request.measures)
-    return ReadPlan(f"SELECT {', '.join(['k_window', *keys, *measure_values(registry, request.measures)])} FROM ({windows})",
-                    parameters, columns, ",".join(c.cube for c in request.cubes))
+    cube_names = ",".join(c.cube for c in request.cubes)
+    return ReadPlan(f"SELECT {values} FROM ({windows})", parameters, columns, cube_names)
 
 
-def stretches(windows: Sequence[tuple[int, int]], tiles: Mapping[tuple[int, int], tuple[Tile, ...]]) -> tuple[Stretch, ...]:
+def stretches(
+    windows: Sequence[tuple[int, int]], tiles: Mapping[tuple[int, int], tuple[Tile, ...]]
+) -> tuple[Stretch, ...]:
     """The stretches of ``cuts(windows)`` with their tiles, each with the windows that hold it."""
-    return tuple(Stretch(tiles[piece], tuple(i for i, (start, end) in enumerate(windows) if start <= piece[0] and piece[1] <= end))
-                 for piece in cuts(windows))
+    return tuple(
+        Stretch(
+            tiles[piece], tuple(i for i, (start, end) in enumerate(windows) if start <= piece[0] and piece[1] <= end)
+        )
+        for piece in cuts(windows)
+    )
 
 
 def cuts(windows: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:

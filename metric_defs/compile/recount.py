@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from metric_defs.compile.aggregates import KINDS, measure_sql, merged
 from metric_defs.compile.layout import quoted, raw_table
 from metric_defs.models import PANE_MS
-from metric_defs.registry import CompiledMeasure, Registry
+from metric_defs.registry import FLOAT_SUM_ERROR, CompiledMeasure, Registry
 
-TOLERANCE = 0.02
+SKETCH_TOLERANCE = 0.02
 """Allowed relative difference of sketches, seven times their standard error of about 0.3 %."""
 
 
@@ -52,20 +52,28 @@ def _query(registry: Registry, event_name: str, cube: str, grain: str, measures:
     states = ", ".join(merged(kind, [s.tag for s in sql if s.kind == kind]) for kind in KINDS if any(s.kind == kind for s in sql))
     moment = f"toDateTime(intDiv({quoted(event.time)}, {PANE_MS}) * {PANE_MS // 1000}, 'UTC')"
     pane = {"10s": moment, "1h": f"toStartOfHour({moment})", "1d": f"toDateTime(toStartOfDay({moment}, '{registry.settings.zone}'), 'UTC')"}[grain]
-    stored = ", ".join(f"{s.value} AS s{i}" for i, s in enumerate(sql))
-    counted = ", ".join(f"{s.recount} AS r{i}" for i, s in enumerate(sql))
-    keys = ", ".join(["p", *(f"d{i}" for i in range(len(dims)))])
-    names = "".join(f", {d} AS d{i}" for i, d in enumerate(dims))
+    stored = ", ".join(f"{s.value} AS k_s{i}" for i, s in enumerate(sql))
+    counted = ", ".join(f"{s.recount} AS k_r{i}" for i, s in enumerate(sql))
+    keys = ", ".join(["k_p", *(f"k_d{i}" for i in range(len(dims)))])
+    names = "".join(f", {d} AS k_d{i}" for i, d in enumerate(dims))
     until = "toDateTime({until:UInt32}, 'UTC')"
     raw = source or f"(SELECT * FROM {raw_table(event)} FINAL)"
     # a cell whose own measures are all empty may be there for another event's sake: it is no difference
-    differs = " OR ".join(f"s{i} != r{i}" if m.exact else f"abs(toFloat64(s{i}) - toFloat64(r{i})) > {TOLERANCE} * r{i} + 1" for i, m in enumerate(measures))
+    differs = " OR ".join(_differs(m, f"k_s{i}", f"k_r{i}") for i, m in enumerate(measures))
     joined = (
-        f"(SELECT {keys}, {stored} FROM (SELECT pane AS p{names}, {states} FROM panes WHERE cube = '{cube}' AND grain = '{grain}' AND seq = 0 AND pane < {until} GROUP BY {keys})) AS stored "
-        f"FULL JOIN (SELECT {pane} AS p{names}, {counted} FROM {raw} WHERE k_verdict = 0 AND k_offset < {{limits:Map(UInt32, Int64)}}[k_partition] AND {pane} < {until} "
+        f"(SELECT {keys}, {stored} FROM (SELECT pane AS k_p{names}, {states} FROM panes WHERE cube = '{cube}' AND grain = '{grain}' AND seq = 0 AND pane < {until} GROUP BY {keys})) AS stored "
+        f"FULL JOIN (SELECT {pane} AS k_p{names}, {counted} FROM {raw} WHERE k_verdict = 0 AND k_offset < {{limits:Map(UInt32, Int64)}}[k_partition] AND {pane} < {until} "
         f"GROUP BY {keys}) AS recount USING ({keys})"
     )
     columns = ("pane", *registry.cubes[cube].dimensions, *(f"{m.measure.measure} stored" for m in measures), *(f"{m.measure.measure} recounted" for m in measures))
-    values = ", ".join([*(f"s{i}" for i in range(len(sql))), *(f"r{i}" for i in range(len(sql)))])
+    values = ", ".join([*(f"k_s{i}" for i in range(len(sql))), *(f"k_r{i}" for i in range(len(sql)))])
     return RecountQuery(event_name, cube, grain, f"SELECT count(), countIf({differs}) FROM {joined}",
                         f"SELECT {keys}, {values} FROM {joined} WHERE {differs} ORDER BY {keys} LIMIT 10", columns)
+
+
+def _differs(measure: CompiledMeasure, stored: str, recounted: str) -> str:
+    if measure.exact:
+        return f"{stored} != {recounted}"
+    if measure.aggregate.function == "sum":
+        return f"abs({stored} - {recounted}) > {FLOAT_SUM_ERROR} * greatest(abs({stored}), abs({recounted}))"
+    return f"abs(toFloat64({stored}) - toFloat64({recounted})) > {SKETCH_TOLERANCE} * {recounted} + 1"

@@ -7,7 +7,7 @@ from metric_defs.models import Event
 
 
 def seen_keys_query(event: Event) -> str:
-    """Rows (h FixedString(16), event time Int64) of the counted records of a partition below an offset and after a time.
+    """Rows (k_hash FixedString(16), event time Int64) of the counted records of a partition below an offset and after a time.
 
     Parameters: ``partition``, ``next_offset``, ``after_ms``. Raises ValueError for an event without dedupe key.
     """
@@ -15,6 +15,6 @@ def seen_keys_query(event: Event) -> str:
         raise ValueError(f"event '{event.event}' has no dedupe key")
     keys = ", ".join(quoted(k) for k in event.dedupe.key)
     return (
-        f"SELECT sipHash128({keys}) AS h, {quoted(event.time)} FROM {raw_table(event)} WHERE k_partition = {{partition:UInt32}} AND k_verdict = 0 "
+        f"SELECT sipHash128({keys}) AS k_hash, {quoted(event.time)} FROM {raw_table(event)} WHERE k_partition = {{partition:UInt32}} AND k_verdict = 0 "
         f"AND k_offset < {{next_offset:Int64}} AND {quoted(event.time)} > {{after_ms:Int64}}"
     )

@@ -10,9 +10,8 @@ from metric_defs.places import Places
 from metric_defs.registry import Registry
 from metric_defs.rules.rule import Rule
 
-RESERVED = {"lane", "cube", "grain", "pane", "seq", "topic"}
-"""Column names of the panes table that no dimension may take."""
-RESERVED_PREFIXES = ("m_", "l_")
+RESERVED = {"lane", "cube", "grain", "pane", "seq", "topic", "sums", "fsums", "sets", "sketches"}
+"""Column names of the panes table that no dimension may take; what else it adds no field may be called."""
 
 
 def dimensions(registry: Registry, _: Mapping[str, Measure], places: Places) -> Iterator[Fault]:
@@ -20,7 +19,7 @@ def dimensions(registry: Registry, _: Mapping[str, Measure], places: Places) -> 
     for name, cube in registry.cubes.items():
         for dimension in dict.fromkeys(cube.dimensions):
             holders = [e.fields[dimension] for e in registry.events.values() if dimension in e.fields]
-            if dimension in RESERVED or dimension.startswith(RESERVED_PREFIXES):
+            if dimension in RESERVED:
                 yield places.fault(
                     "cube",
                     name,

@@ -10,10 +10,8 @@ from metric_defs.places import Places
 from metric_defs.registry import Registry
 from metric_defs.rules.rule import Rule
 
-RESERVED = {"o", "h", "reason"}
-"""Columns the kernel adds to the fields of an event."""
-RESERVED_PREFIX = "k_"
-"""Start of the columns that the raw tables add."""
+RESERVED_PREFIXES = ("k_", "h_", "m_", "l_")
+"""Start of the names that the kernel, the tables and the readers add to the fields of an event."""
 
 
 def key_and_time(registry: Registry, _: Mapping[str, Measure], places: Places) -> Iterator[Fault]:
@@ -90,7 +88,7 @@ def fields(registry: Registry, _: Mapping[str, Measure], places: Places) -> Iter
     for name, event in registry.events.items():
         paths: dict[str, str] = {}
         for field, spec in event.fields.items():
-            if field in RESERVED or field.startswith(RESERVED_PREFIX):
+            if field.startswith(RESERVED_PREFIXES):
                 yield places.fault(
                     "event",
                     name,

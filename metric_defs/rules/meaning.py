@@ -37,6 +37,21 @@ def one_formula_one_code(registry: Registry, _: Mapping[str, Measure], places: P
         formulas.setdefault(formula, code)
 
 
+def one_tag_one_measure(registry: Registry, _: Mapping[str, Measure], places: Places) -> Iterator[Fault]:
+    """Tags are 32 bits, so two measures of a large catalogue may share one: by chance, one in a million for 90 of them."""
+    tags: dict[int, str] = {}
+    for name, measure in registry.measures.items():
+        other = tags.setdefault(measure.tag, name)
+        if other != name and registry.measures[other].fingerprint != measure.fingerprint:
+            yield places.fault(
+                "measure",
+                name,
+                ("expr",),
+                f"measures '{other}' and '{name}' would be stored under the same tag {measure.tag}",
+                "write one of them differently, such as a + 0 for a",
+            )
+
+
 def answerable(registry: Registry, _: Mapping[str, Measure], places: Places) -> Iterator[Fault]:
     for code in registry.metrics:
         if registry.cube_for(registry.measures_of_metric(code), frozenset()) is None:
@@ -66,5 +81,5 @@ def used(registry: Registry, _: Mapping[str, Measure], places: Places) -> Iterat
             )
 
 
-RULES: tuple[Rule, ...] = (one_formula_one_code,)
+RULES: tuple[Rule, ...] = (one_formula_one_code, one_tag_one_measure)
 WHOLE_RULES: tuple[Rule, ...] = (answerable, used)

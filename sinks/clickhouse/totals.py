@@ -10,10 +10,10 @@ from sinks.clickhouse.client import ClickHouse
 
 @dataclass(frozen=True, slots=True)
 class TopicTotals:
-    """``counted + duplicate + too_late + dead = read``; ``recent``: of these, read in flushes since the moment asked for.
+    """``counted + duplicate + too_late + dead = read``; ``recent``: read in flushes since the moment asked for.
 
-    ``first_written_at``, ``last_written_at``: epoch ms of the first and last flush that had records; ``first_read``: what
-    the first of them read. All 0 when there is none.
+    ``first_written_at``, ``last_written_at``: epoch ms of the first and last flush that had records; ``first_read``:
+    what the first of them read. All 0 when there is none.
     """
 
     read: int
@@ -31,7 +31,8 @@ def read_totals(store: ClickHouse, since_ms: int) -> dict[str, TopicTotals]:
     """Topic -> its totals over all lanes. Raises StoreError."""
     found = store.rows(
         "SELECT topic, sum(l_read), sum(l_counted), sum(l_duplicate), sum(l_too_late), sum(l_dead), "
-        "sumIf(l_read, l_written_at >= {since:Int64}), minIf(l_written_at, l_read > 0), maxIf(l_written_at, l_read > 0), "
+        "sumIf(l_read, l_written_at >= {since:Int64}), minIf(l_written_at, l_read > 0), "
+        "maxIf(l_written_at, l_read > 0), "
         f"argMinIf(l_read, l_written_at, l_read > 0) FROM panes WHERE cube = '{LEDGER_CUBE}' GROUP BY topic",
         {"since": since_ms},
     )

@@ -32,10 +32,8 @@ class Filler:
         }
         self._lane = Lane(lane_name(1, 0), 0, "", progress)
 
-    def send(
-        self, records: Mapping[str, Sequence[object]], now_ms: int, behind: int = 0
-    ) -> None:
-        """One flush of event -> records (objects, or bytes as they are). ``behind``: more records that lie in the log."""
+    def send(self, records: Mapping[str, Sequence[object]], now_ms: int, behind: int = 0) -> None:
+        """One flush of event -> records (objects, or bytes as they are). ``behind``: further records in the log."""
         batches = []
         for event, given in records.items():
             topic = self._topics[event]

@@ -33,12 +33,12 @@ _BROKEN: tuple[bytes, ...] = (
 )
 _UNDECLARED = (
     '"x_note":"未声明 \\ud83d\\uded2"', '"x":[[],{"event_time":1}]', '"":null',
-    '"x_big":123456789012345678901234567890',
+    '"x_big":123456789012345678901234567890', '"x_huge":-' + "9" * 400,
     '"x_deep":' + "[" * 100 + "]" * 100,
 )
 # appended as one more member of a record that is otherwise good: the whole of it is refused
 _POISON: tuple[bytes, ...] = (
-    b"NaN", b"-Infinity", b"1e999", b"1E400", b"-1e400", b"9" * 400, b"01", b"+1", b".5", b'"\\ud800"', b'"\\udc00 x"',
+    b"NaN", b"-Infinity", b"1e999", b"1E400", b"-1e400", b"01", b"+1", b".5", b'"\\ud800"', b'"\\udc00 x"',
     b'"\\ud83d\\u0041"', b'["\\udfff"]', b'"\xff"', b'"\xc0\xaf"', b'"\xed\xa0\x80"',
     b'"\xe4\xb8"', b'"\xf5\x80\x80\x80"', b'"tab\t"', b"[1,]", b"[" * 5000 + b"]" * 5000,
     b'{"a":' * 5000 + b"1" + b"}" * 5000,

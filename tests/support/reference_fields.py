@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 import re
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -77,8 +77,8 @@ def _number(value: Any) -> int | float:
         if not _DECIMAL.fullmatch(value):
             raise BadFieldError(f"{value!r} is no plain decimal number")
         value = int(value) if value.lstrip("+-").isdigit() and len(value) < 40 else float(value)
-    if not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise BadFieldError(f"{value!r} is no finite number")
+    if not isinstance(value, (int, float)) or abs(value) > sys.float_info.max:
+        raise BadFieldError("no finite number")
     return value
 
 
@@ -88,10 +88,10 @@ def text_of(value: Any) -> str:
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int) and -(2**63) <= value < 2**64:
+    if isinstance(value, int):
         return str(value)
-    if isinstance(value, (int, float)):
-        return float_text(float(value))
+    if isinstance(value, float):
+        return float_text(value)
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 

@@ -42,13 +42,14 @@ def read_object(value: bytes) -> dict[str, Any]:
 
 def _loads(text: str) -> Any:
     # the C scanner counts its nesting against the interpreter's limit, on top of whatever stack the caller has used
-    before = sys.getrecursionlimit()
+    before, digits = sys.getrecursionlimit(), sys.get_int_max_str_digits()
     sys.setrecursionlimit(before + 5 * MAX_DEPTH)
+    sys.set_int_max_str_digits(0)
     try:
-        return json.loads(text, object_pairs_hook=_first_wins, parse_constant=_refuse, parse_int=_integer,
-        parse_float=_float)
+        return json.loads(text, object_pairs_hook=_first_wins, parse_constant=_refuse, parse_float=_float)
     finally:
         sys.setrecursionlimit(before)
+        sys.set_int_max_str_digits(digits)
 
 
 def _depth(text: str) -> int:
@@ -80,7 +81,3 @@ def _float(text: str) -> float:
         raise NotJsonError(f"{text[:40]} does not fit a 64-bit float")
     return value
 
-
-def _integer(text: str) -> int:
-    _float(text)  # refuses what is beyond the range of a double, which also keeps int() below its limit of digits
-    return int(text)

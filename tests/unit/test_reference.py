@@ -77,8 +77,8 @@ def test_a_path_that_leads_through_no_object_is_absent() -> None:
 
 
 @pytest.mark.parametrize(("given", "text"), [
-    (b'"k"', "k"), (b"12", "12"), (b"18446744073709551615", "18446744073709551615"), (b"1.50", "1.5"), (b"2.0", "2"),
-    (b"1e3", "1000"), (b"-0.25", "-0.25"), (b"true", "true"),
+    (b'"k"', "k"), (b"12", "12"), (b"18446744073709551615", "18446744073709551615"), (b"9" * 400, "9" * 400),
+    (b"1.50", "1.5"), (b"2.0", "2"), (b"1e3", "1000"), (b"-0.25", "-0.25"), (b"true", "true"),
     (b"false", "false"), (b'[1, "a", null]', '[1,"a",null]'), (b'{"b": {}}', '{"b":{}}'),
     (b'"\\u4e2d\\ud83d\\uded2"', "中🛒"), (b'"\\\\ud800"', "\\ud800"), (b'"\\u0000"', "\x00"),
     (b"1e20", "100000000000000000000"), (b"1e21", "1e21"), (b"0.000001", "0.000001"), (b"1.5e-7", "1.5e-7"),
@@ -131,7 +131,7 @@ def test_size_is_judged_before_content_and_exactly_a_mebibyte_passes() -> None:
 @pytest.mark.parametrize("given", [
     b" ", b"[]", b"null", b"12", b"{", b"{}{}", b"{} x", b"\xef\xbb\xbf{}", b"{'a':1}", b'{"a":1,}',
     "{}".encode("utf-16"), b'{"a":"\n"}', b'{"a":"\xff"}', b'{"a":"\xed\xa0\x80"}',
-    raw("NaN"), raw("Infinity"), raw("-Infinity"), raw("1e999"), raw("1E400"), raw("9" * 400), raw("9" * 5000),
+    raw("NaN"), raw("Infinity"), raw("-Infinity"), raw("1e999"), raw("1E400"),
     raw("01"), raw('"\\ud800"'), raw('"\\udc00"'), raw('"\\ud83d\\u0041"'),
     raw("[" * 5000 + "]" * 5000), raw('{"a":' * 5000 + "1" + "}" * 5000),
 ])
@@ -140,7 +140,8 @@ def test_what_is_no_json_object(given: bytes) -> None:
 
 
 @pytest.mark.parametrize("fragment", [
-    "9" * 300, "1e308", "[" * 900 + "]" * 900, '"[[[["', '"\\\\ud800"', '"\\ud83d\\uded2"', '"\\"["',
+    "9" * 300, "9" * 400, "-" + "9" * 5000, "1e308", "[" * 900 + "]" * 900,
+    '"[[[["', '"\\\\ud800"', '"\\ud83d\\uded2"', '"\\"["',
 ])
 def test_what_looks_odd_and_is_json(fragment: str) -> None:
     assert reason(raw(fragment)) == "counted"

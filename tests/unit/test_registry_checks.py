@@ -9,6 +9,7 @@ import pytest
 
 from metric_defs import Registry, load_registry
 from metric_defs.checks import RULES, SOUND_RULES, WHOLE_RULES
+from metric_defs.registry import CompiledMeasure
 from metric_defs.rules import cubes, events, meaning, metrics, overview
 from tests.support.registries import GOOD, faults_of, line_of, spoilt, write_registry
 
@@ -39,7 +40,8 @@ SPOILT = [
     (EVENT, "person: {type: string}", "person: {type: string, path: shop}", "person",
      "fields 'shop' and 'person' read the same path"),
     (EVENT, "weight: {", "k_offset: {", "k_offset", "'k_offset' is a name the engine uses itself"),
-    (EVENT, "weight: {", "reason: {", "reason", "'reason' is a name the engine uses itself"),
+    (EVENT, "weight: {", "k_weight: {", "k_weight", "'k_weight' is a name the engine uses itself"),
+    (EVENT, "weight: {", "h_weight: {", "h_weight", "'h_weight' is a name the engine uses itself"),
     # measures
     (METRICS, "measure: paid\n    event: sales", "measure: paid\n    event: sails", "event: sails",
      "uses the unknown event 'sails'"),
@@ -73,8 +75,8 @@ SPOILT = [
     (CUBES, "[shop]", "[shopp]", "[shopp]", "no event has a field 'shopp'"),
     (CUBES, "[shop]", "[cents]", "[cents]", "dimension 'cents' is no string field"),
     (CUBES, "[shop]", "[pane]", "[pane]", "'pane' is a name the store uses itself"),
-    (CUBES, "[shop]", "[m_paid]", "[m_paid]", "'m_paid' is a name the store uses itself"),
-    (CUBES, "[shop]", "[l_read]", "[l_read]", "'l_read' is a name the store uses itself"),
+    (CUBES, "[shop]", "[sets]", "[sets]", "'sets' is a name the store uses itself"),
+    (CUBES, "[shop]", "[grain]", "[grain]", "'grain' is a name the store uses itself"),
     (CUBES, "[shop]", "[shop, shop]", "[shop, shop]", "cube 'by_shop' names a dimension twice"),
     (CUBES, "[shop]", "[]", "dimensions: []\n  - cube: by_shop",
      "cube 'by_shop' repeats the dimensions of cube 'total'"),
@@ -116,6 +118,12 @@ def test_no_cube_can_answer_a_metric_of_other_dimensions(tmp_path: Path) -> None
     assert "no cube can answer metric 'pay_amt'" in messages
     assert "no cube can answer metric 'aov'" in messages
     assert "cube 'by_person' serves no metric" in messages
+
+
+def test_two_measures_may_not_share_a_tag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CompiledMeasure, "tag", property(lambda _: 7))
+    (fault,) = faults_of(write_registry(tmp_path, GOOD))
+    assert fault.message == "measures 'paid' and 'people' would be stored under the same tag 7"
 
 
 def test_two_events_may_not_share_a_topic(tmp_path: Path) -> None:
