@@ -61,7 +61,10 @@ def _letters(progress: Progress, offsets: np.ndarray[tuple[int], np.dtype[np.int
     """Dead records, and too-late ones where no raw table keeps them."""
     event = progress.event
     kept = np.flatnonzero(judged.verdict == DEAD) if event.raw.keep else np.flatnonzero((judged.verdict == DEAD) | (judged.verdict == TOO_LATE))
-    return [DeadLetter(event.topic, progress.partition, int(offsets[i]), event.event, REASONS[reason[i]] or VERDICTS[judged.verdict[i]], values[i]) for i in kept]
+    return [
+        DeadLetter(event.topic, progress.partition, int(offsets[i]), event.event, REASONS[reason[i]] or VERDICTS[judged.verdict[i]], values[i])
+        for i in kept.tolist()
+    ]
 
 
 def _entry(progress: Progress, topic: str, first: int, judged: Judged | None, worker: str, now_ms: int) -> LedgerEntry:

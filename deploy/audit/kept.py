@@ -14,7 +14,9 @@ Limits = Mapping[tuple[str, int], int]
 """(topic, partition) -> first offset not counted yet."""
 
 
-def kept_faults(registry: Registry, store: ClickHouse, partitions: Iterable[PartitionFinding], limits: Limits) -> tuple[str, ...]:
+def kept_faults(
+    registry: Registry, store: ClickHouse, partitions: Iterable[PartitionFinding], limits: Limits
+) -> tuple[str, ...]:
     """One line for every partition and verdict whose kept records do not match the ledger's counts."""
     faults: list[str] = []
     found = list(partitions)
@@ -41,13 +43,23 @@ def map_parameter(numbers: Mapping[int, int]) -> str:
 def _kept(event: Event, store: ClickHouse, limits: Mapping[int, int]) -> dict[tuple[str, int], int]:
     """(verdict, partition) -> records kept, in the raw table and in the dead letters ('dead', and 'late letters')."""
     parameters = {"limits": map_parameter(limits), "topic": event.topic}
-    kept = {("dead" if dead else "late letters", int(p)): int(n) for p, dead, n in store.rows(
-        "SELECT partition, reason != 'too_late' AS is_dead, uniqExact(offset) FROM dead_letters WHERE topic = {topic:String} "
-        "AND offset < {limits:Map(UInt32, Int64)}[partition] GROUP BY partition, is_dead", parameters)}
+    kept = {
+        ("dead" if dead else "late letters", int(p)): int(n)
+        for p, dead, n in store.rows(
+            "SELECT partition, reason != 'too_late' AS is_dead, uniqExact(offset) FROM dead_letters WHERE topic = {topic:String} "
+            "AND offset < {limits:Map(UInt32, Int64)}[partition] GROUP BY partition, is_dead",
+            parameters,
+        )
+    }
     if event.raw.keep:
-        kept |= {(VERDICTS[int(v)], int(p)): int(n) for p, v, n in store.rows(
-            f"SELECT k_partition, k_verdict, count() FROM {raw_table(event)} FINAL WHERE k_offset < {{limits:Map(UInt32, Int64)}}[k_partition] "
-            "GROUP BY k_partition, k_verdict", parameters)}
+        kept |= {
+            (VERDICTS[int(v)], int(p)): int(n)
+            for p, v, n in store.rows(
+                f"SELECT k_partition, k_verdict, count() FROM {raw_table(event)} FINAL WHERE k_offset < {{limits:Map(UInt32, Int64)}}[k_partition] "
+                "GROUP BY k_partition, k_verdict",
+                parameters,
+            )
+        }
     return kept
 
 

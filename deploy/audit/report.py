@@ -55,7 +55,11 @@ class AuditReport:
     @property
     def faults(self) -> tuple[str, ...]:
         """Everything that is wrong, one line each."""
-        cubes = [f"{c.event} in cube {c.cube} at {c.grain}: {c.differing} of {c.cells} cells differ from the recount" for c in self.cubes if c.differing]
+        cubes = [
+            f"{c.event} in cube {c.cube} at {c.grain}: {c.differing} of {c.cells} cells differ from the recount"
+            for c in self.cubes
+            if c.differing
+        ]
         return (*self.lane_faults, *(f for p in self.partitions for f in p.faults), *cubes)
 
     @property
@@ -66,19 +70,31 @@ class AuditReport:
     def as_dict(self) -> dict[str, Any]:
         """For --json."""
         return {
-            "clean": self.clean, "until": self.until or None, "seconds": round(self.seconds, 3), "faults": list(self.faults),
-            "partitions": [{**asdict(p), "waiting": p.waiting} for p in self.partitions], "cubes": [asdict(c) for c in self.cubes],
+            "clean": self.clean,
+            "until": self.until or None,
+            "seconds": round(self.seconds, 3),
+            "faults": list(self.faults),
+            "partitions": [{**asdict(p), "waiting": p.waiting} for p in self.partitions],
+            "cubes": [asdict(c) for c in self.cubes],
         }
 
     def lines(self) -> list[str]:
         """For people."""
-        out = [f"{'partition':<34}{'counted to':>14}{'read':>12}{'counted':>12}{'duplicate':>11}{'too late':>10}{'dead':>8}{'waiting':>9}"]
-        out += [f"{p.topic + '-' + str(p.partition):<34}{p.counted_to:>14,}{p.read:>12,}{p.counted:>12,}{p.duplicate:>11,}{p.too_late:>10,}{p.dead:>8,}{p.waiting:>9,}"
-                for p in self.partitions]
-        out += [f"cells compared with a recount of the raw events{', panes before ' + self.until if self.until else ''}: "
-                f"{sum(c.cells for c in self.cubes):,} in {len(self.cubes)} cubes and grains, {sum(c.differing for c in self.cubes):,} differ"]
+        out = [
+            f"{'partition':<34}{'counted to':>14}{'read':>12}{'counted':>12}{'duplicate':>11}{'too late':>10}{'dead':>8}{'waiting':>9}"
+        ]
+        out += [
+            f"{p.topic + '-' + str(p.partition):<34}{p.counted_to:>14,}{p.read:>12,}{p.counted:>12,}{p.duplicate:>11,}{p.too_late:>10,}{p.dead:>8,}{p.waiting:>9,}"
+            for p in self.partitions
+        ]
+        out += [
+            f"cells compared with a recount of the raw events{', panes before ' + self.until if self.until else ''}: "
+            f"{sum(c.cells for c in self.cubes):,} in {len(self.cubes)} cubes and grains, {sum(c.differing for c in self.cubes):,} differ"
+        ]
         for cube in self.cubes:
             out += [f"  {cube.event} {cube.cube} {cube.grain}: {e}" for e in cube.examples]
         out += [f"FAULT {f}" for f in self.faults]
-        out.append(f"audit {'clean: nothing lost, nothing counted twice' if self.clean else 'FAILED: ' + str(len(self.faults)) + ' faults'} ({self.seconds:.1f} s)")
+        out.append(
+            f"audit {'clean: nothing lost, nothing counted twice' if self.clean else 'FAILED: ' + str(len(self.faults)) + ' faults'} ({self.seconds:.1f} s)"
+        )
         return out

@@ -29,9 +29,16 @@ def reread(event: Event, kafka: KafkaConnection, store: ClickHouse, limits: Mapp
     table = f"audit_{event.event}"
     columns = raw_columns(event)
     store.execute(f"DROP TABLE IF EXISTS {table}")
-    store.execute(f"CREATE TABLE {table} ({', '.join(f'`{c.name}` {c.type}' for c in columns)}) ENGINE = MergeTree ORDER BY (k_partition, k_offset)")
+    store.execute(
+        f"CREATE TABLE {table} ({', '.join(f'`{c.name}` {c.type}' for c in columns)}) ENGINE = MergeTree ORDER BY (k_partition, k_offset)"
+    )
     try:
-        left_out = {(int(p), int(o)) for p, o in store.rows("SELECT partition, offset FROM dead_letters WHERE topic = {topic:String}", {"topic": event.topic})}
+        left_out = {
+            (int(p), int(o))
+            for p, o in store.rows(
+                "SELECT partition, offset FROM dead_letters WHERE topic = {topic:String}", {"topic": event.topic}
+            )
+        }
         rows: list[list[Any]] = []
         for partition, offset, value in _records(event.topic, kafka, limits):
             if (partition, offset) not in left_out:
@@ -75,14 +82,23 @@ def _typed(field: EventField, value: Any) -> Any:
 
 def _records(topic: str, kafka: KafkaConnection, limits: Mapping[int, int]) -> Iterator[tuple[int, int, bytes]]:
     """(partition, offset, value) of every record below the limits, partition by partition."""
-    consumer = Consumer({**kafka.librdkafka(), "group.id": "metricgrid-audit", "enable.auto.commit": False, "enable.partition.eof": True,
-                         "isolation.level": "read_committed"})
+    consumer = Consumer(
+        {
+            **kafka.librdkafka(),
+            "group.id": "metricgrid-audit",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "isolation.level": "read_committed",
+        }
+    )
     try:
         for partition, limit in limits.items():
             low, _ = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=READ_TIMEOUT_S)
             if low < limit:
                 consumer.assign([TopicPartition(topic, partition, low)])
-                yield from ((partition, offset, value) for offset, value in _partition(consumer, f"{topic}-{partition}", limit))
+                yield from (
+                    (partition, offset, value) for offset, value in _partition(consumer, f"{topic}-{partition}", limit)
+                )
     finally:
         consumer.close()
 
@@ -96,11 +112,15 @@ def _partition(consumer: Consumer, name: str, limit: int) -> Iterator[tuple[int,
             if error is not None and error.code() == KafkaError._PARTITION_EOF:
                 return
             if error is not None:
-                raise OperatorError(f"{name} cannot be read again: {error}", "see that Kafka is reachable, then audit again")
+                raise OperatorError(
+                    f"{name} cannot be read again: {error}", "see that Kafka is reachable, then audit again"
+                )
             if message.offset() >= limit:
                 return
             yield message.offset(), message.value() or b""
             if message.offset() == limit - 1:
                 return
         if time.monotonic() - silent_since > READ_TIMEOUT_S:
-            raise OperatorError(f"{name} brought nothing for {READ_TIMEOUT_S:g} s", "see that Kafka is reachable, then audit again")
+            raise OperatorError(
+                f"{name} brought nothing for {READ_TIMEOUT_S:g} s", "see that Kafka is reachable, then audit again"
+            )

@@ -26,7 +26,9 @@ _SPANS = {"10s": 10, "1h": 3_600, "1d": 90_000}
 """Longest pane of each grain in seconds; a business day can have 25 hours."""
 
 
-def run_audit(registry: Registry, kafka: KafkaConnection, store: ClickHouse, report: Callable[[str], None]) -> AuditReport:
+def run_audit(
+    registry: Registry, kafka: KafkaConnection, store: ClickHouse, report: Callable[[str], None]
+) -> AuditReport:
     """Audit everything the registry defines. ``report`` is told each step. Raises StoreError and OperatorError.
 
     While events keep coming, the panes compared are those that no event can change any more; otherwise all are.
@@ -44,15 +46,29 @@ def run_audit(registry: Registry, kafka: KafkaConnection, store: ClickHouse, rep
         closed = _closed_until_s(registry, store)
         until = datetime.fromtimestamp(closed, UTC).isoformat().replace("+00:00", "Z")
         report(f"events keep coming: comparing the panes before {until}, which cannot change any more")
-        cubes = _compare(registry, kafka, store, {(r.topic, r.partition): r.next_offset for r in _ledger_rows(store)}, closed, report)
-    return AuditReport(tuple(replace(p, faults=(*p.faults, *(k for k in kept if k.startswith(f"{p.topic}-{p.partition}:")))) for p in partitions),
-                       cubes, lane_faults(rows), until, time.monotonic() - started)
+        cubes = _compare(
+            registry, kafka, store, {(r.topic, r.partition): r.next_offset for r in _ledger_rows(store)}, closed, report
+        )
+    return AuditReport(
+        tuple(
+            replace(p, faults=(*p.faults, *(k for k in kept if k.startswith(f"{p.topic}-{p.partition}:"))))
+            for p in partitions
+        ),
+        cubes,
+        lane_faults(rows),
+        until,
+        time.monotonic() - started,
+    )
 
 
 def _ledger_rows(store: ClickHouse) -> list[LedgerRow]:
-    return [LedgerRow(*r) for r in store.rows(
-        "SELECT toString(lane), seq, toString(topic), l_partition, l_first_offset, l_next_offset, l_read, l_counted, l_duplicate, l_too_late, l_dead "
-        f"FROM panes WHERE cube = '{LEDGER_CUBE}' ORDER BY lane, seq, topic, l_next_offset")]
+    return [
+        LedgerRow(*r)
+        for r in store.rows(
+            "SELECT toString(lane), seq, toString(topic), l_partition, l_first_offset, l_next_offset, l_read, l_counted, l_duplicate, l_too_late, l_dead "
+            f"FROM panes WHERE cube = '{LEDGER_CUBE}' ORDER BY lane, seq, topic, l_next_offset"
+        )
+    ]
 
 
 def _work_done(rows: list[LedgerRow]) -> int:
@@ -62,14 +78,27 @@ def _work_done(rows: list[LedgerRow]) -> int:
 def _closed_until_s(registry: Registry, store: ClickHouse) -> int:
     """Epoch s before which every pane of every partition is past its allowed lateness."""
     lateness = {e.topic: e.allowed_lateness for e in registry.events.values()}
-    closed = [entry.watermark - lateness[entry.topic] for _, _, entry in read_last_entries(store) if entry.topic in lateness and entry.next_offset > 0]
+    closed = [
+        entry.watermark - lateness[entry.topic]
+        for _, _, entry in read_last_entries(store)
+        if entry.topic in lateness and entry.next_offset > 0
+    ]
     return max(min(closed, default=0) // 1000, 0)
 
 
-def _compare(registry: Registry, kafka: KafkaConnection, store: ClickHouse, limits: Limits, until_s: int, report: Callable[[str], None]) -> tuple[CubeFinding, ...]:
+def _compare(
+    registry: Registry,
+    kafka: KafkaConnection,
+    store: ClickHouse,
+    limits: Limits,
+    until_s: int,
+    report: Callable[[str], None],
+) -> tuple[CubeFinding, ...]:
     found: list[CubeFinding] = []
     for name, event in registry.events.items():
-        mine = event_limits(event.topic, limits)  # empty when the ledger knows nothing of it: then no cell may be there either
+        mine = event_limits(
+            event.topic, limits
+        )  # empty when the ledger knows nothing of it: then no cell may be there either
         report(f"recounting {name}")
         with _source(event, kafka, store, mine) as source:
             found += [_cube(store, query, mine, until_s) for query in recount_queries(registry, name, source)]
@@ -91,5 +120,8 @@ def _cube(store: ClickHouse, query: RecountQuery, limits: dict[int, int], until_
     cells, differing = store.rows(query.compare, parameters)[0]
     examples: tuple[str, ...] = ()
     if differing:
-        examples = tuple(", ".join(f"{column} {value}" for column, value in zip(query.columns, row, strict=True)) for row in store.rows(query.examples, parameters))
+        examples = tuple(
+            ", ".join(f"{column} {value}" for column, value in zip(query.columns, row, strict=True))
+            for row in store.rows(query.examples, parameters)
+        )
     return CubeFinding(query.event, query.cube, query.grain, int(cells), int(differing), examples)

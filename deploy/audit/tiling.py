@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from deploy.audit.report import PartitionFinding
 
@@ -26,7 +27,9 @@ class LedgerRow:
     dead: int
 
 
-def partition_findings(rows: Iterable[LedgerRow], ends: Mapping[tuple[str, int], tuple[int, int]]) -> tuple[PartitionFinding, ...]:
+def partition_findings(
+    rows: Iterable[LedgerRow], ends: Mapping[tuple[str, int], tuple[int, int]]
+) -> tuple[PartitionFinding, ...]:
     """For every partition Kafka has (``ends``: first and end offset): is [first, counted to) covered once and without gap?"""
     by_partition: defaultdict[tuple[str, int], list[LedgerRow]] = defaultdict(list)
     for row in rows:
@@ -35,10 +38,22 @@ def partition_findings(rows: Iterable[LedgerRow], ends: Mapping[tuple[str, int],
     found = []
     for (topic, partition), (first, end) in sorted(ends.items()):
         ranges = sorted(by_partition[topic, partition], key=lambda r: (r.first_offset, r.next_offset))
-        found.append(PartitionFinding(
-            topic, partition, first, end, ranges[-1].next_offset if ranges else first, len(ranges),
-            sum(r.read for r in ranges), sum(r.counted for r in ranges), sum(r.duplicate for r in ranges),
-            sum(r.too_late for r in ranges), sum(r.dead for r in ranges), tuple(_faults(topic, partition, ranges, first, end))))
+        found.append(
+            PartitionFinding(
+                topic,
+                partition,
+                first,
+                end,
+                ranges[-1].next_offset if ranges else first,
+                len(ranges),
+                sum(r.read for r in ranges),
+                sum(r.counted for r in ranges),
+                sum(r.duplicate for r in ranges),
+                sum(r.too_late for r in ranges),
+                sum(r.dead for r in ranges),
+                tuple(_faults(topic, partition, ranges, first, end)),
+            )
+        )
     return tuple(found)
 
 
@@ -48,12 +63,14 @@ def _faults(topic: str, partition: int, ranges: Sequence[LedgerRow], first: int,
         return
     if ranges[0].first_offset > first:
         yield f"{name}: offsets [{first}, {ranges[0].first_offset}) are in Kafka but were never counted"
-    for before, after in zip(ranges, ranges[1:], strict=False):
+    for before, after in pairwise(ranges):
         if after.first_offset > before.next_offset:
             yield f"{name}: gap, offsets [{before.next_offset}, {after.first_offset}) are in no flush"
         if after.first_offset < before.next_offset:
-            yield (f"{name}: overlap, offsets [{after.first_offset}, {min(before.next_offset, after.next_offset)}) are in flush "
-                   f"{before.seq} of lane {before.lane} and in flush {after.seq} of lane {after.lane}")
+            yield (
+                f"{name}: overlap, offsets [{after.first_offset}, {min(before.next_offset, after.next_offset)}) are in flush "
+                f"{before.seq} of lane {before.lane} and in flush {after.seq} of lane {after.lane}"
+            )
     if ranges[-1].next_offset > end:
         yield f"{name}: counted up to offset {ranges[-1].next_offset}, but Kafka ends at {end}: the topic was cut or made anew"
     for row in ranges:
@@ -72,5 +89,7 @@ def lane_faults(rows: Iterable[LedgerRow]) -> tuple[str, ...]:
     for lane, numbers in sorted(seqs.items()):
         missing = sorted(set(range(1, max(numbers) + 1)) - numbers)
         if missing:
-            faults.append(f"lane {lane}: the ledger lacks flush {', '.join(map(str, missing[:5]))}{' …' if len(missing) > 5 else ''}")
+            faults.append(
+                f"lane {lane}: the ledger lacks flush {', '.join(map(str, missing[:5]))}{' …' if len(missing) > 5 else ''}"
+            )
     return tuple(faults)

@@ -54,7 +54,8 @@ class _Pass:
         self.dims = [quoted(n) for n in self.names]
         self.sql = [measure_sql(m) for m in measures]
         self.numbers = {f"k_n{i}": s for i, s in enumerate(self.sql) if s.kind in ("sums", "fsums")}
-        self.states = [k for k in ("sets", "sketches") if any(s.kind == k for s in self.sql)]
+        kinds: tuple[Kind, ...] = ("sets", "sketches")
+        self.states = [k for k in kinds if any(s.kind == k for s in self.sql)]
 
     def query(self) -> CellQuery:
         types = [*(f"{n} {'Float64' if s.kind == 'fsums' else 'Int64'}" for n, s in self.numbers.items()), *(f"{k} {STATE_TYPES[k]}" for k in self.states)]

@@ -44,12 +44,16 @@ def ours(kafka: KafkaConnection, store_url: str, database: str, records: int, sc
     store = ClickHouse(connection)
     migrate(store, registry)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with _process([sys.executable, "-m", "tests.bench.worker", kafka.bootstrap, store_url, database, str(scratch)], environment) as worker:
+    with _process(
+        [sys.executable, "-m", "tests.bench.worker", kafka.bootstrap, store_url, database, str(scratch)], environment
+    ) as worker:
         ready = _line(worker, "assigned ")
         begin_ms, deadline = int(ready.split()[1]), time.monotonic() + TIMEOUT_S
         counted, last_ms = 0, 0
         while counted < records:
-            counted, last_ms = store.rows("SELECT sum(l_read), maxIf(l_written_at, l_read > 0) FROM panes WHERE cube = '__ledger'")[0]
+            counted, last_ms = store.rows(
+                "SELECT sum(l_read), maxIf(l_written_at, l_read > 0) FROM panes WHERE cube = '__ledger'"
+            )[0]
             if time.monotonic() > deadline or worker.poll() is not None:
                 raise SystemExit(f"the worker counted {counted} of {records} records in {TIMEOUT_S:g} s")
             time.sleep(0.1)
@@ -59,13 +63,26 @@ def ours(kafka: KafkaConnection, store_url: str, database: str, records: int, sc
     plan = plan_read(registry, CellsRequest(measures, (Tile("1d", 0, 4_102_444_800_000),)))
     figures = dict(zip(codes, store.rows(plan.sql, plan.parameters)[0], strict=True))
     # a flush is durable a moment after the time it carries; what we saw in the ledger is the honest end
-    return {"records": int(counted), "seconds": (done_ms - begin_ms) / 1000, "last_flush_s": (int(last_ms) - begin_ms) / 1000, "figures": figures}
+    return {
+        "records": int(counted),
+        "seconds": (done_ms - begin_ms) / 1000,
+        "last_flush_s": (int(last_ms) - begin_ms) / 1000,
+        "figures": figures,
+    }
 
 
 def peer(kafka: KafkaConnection, topic: str, records: int) -> dict[str, Any]:
     """Plain Faust over the same topic."""
-    done = subprocess.run([sys.executable, "-m", "tests.bench.peer_plain_faust", kafka.bootstrap, topic, str(records)], cwd=ROOT,
-                          env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=TIMEOUT_S, check=False, preexec_fn=die_with_parent)
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.bench.peer_plain_faust", kafka.bootstrap, topic, str(records)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+        preexec_fn=die_with_parent,
+    )
     if done.returncode:
         raise SystemExit(f"the peer failed: {done.stderr[-2000:]}")
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -93,28 +110,56 @@ def main() -> int:
                 print(f"{sent.send.sent:,} order lines wait in Kafka; expected {want}", flush=True)
                 rates, peers = [], []
                 for number in range(options.rounds):
-                    mine = ours(kafka, f"http://127.0.0.1:{store.port}", f"round_{number}", options.events, scratch / f"w{number}")
+                    mine = ours(
+                        kafka,
+                        f"http://127.0.0.1:{store.port}",
+                        f"round_{number}",
+                        options.events,
+                        scratch / f"w{number}",
+                    )
                     other = peer(kafka, registry.events["orders"].topic, min(options.peer_events, options.events))
                     rates.append(mine["records"] / mine["seconds"])
                     peers.append(other["records"] / other["seconds"])
-                    print(f"round {number + 1}: metricgrid {rates[-1]:,.0f}/s ({mine['seconds']:.2f} s, {mine['figures']})   "
-                          f"plain Faust {peers[-1]:,.0f}/s   ratio {rates[-1] / peers[-1]:.1f}", flush=True)
+                    print(
+                        f"round {number + 1}: metricgrid {rates[-1]:,.0f}/s ({mine['seconds']:.2f} s, {mine['figures']})   "
+                        f"plain Faust {peers[-1]:,.0f}/s   ratio {rates[-1] / peers[-1]:.1f}",
+                        flush=True,
+                    )
         finally:
             broker.stop(10)
     ratio = statistics.median(a / b for a, b in zip(rates, peers, strict=True))
     exact = list(mine["figures"].values()) == [want[k] for k in ("amount", "orders", "buyers", "shops")]
-    print(json.dumps({
-        "bench": "ingest",
-        "figures": {"events": options.events, "metricgrid_per_s": round(statistics.median(rates)), "plain_faust_per_s": round(statistics.median(peers)),
-                    "ratio": round(ratio, 1), "rates": [round(r) for r in rates], "peer_rates": [round(r) for r in peers]},
-        "bars": {"ingest_vs_plain_faust": {"got": round(ratio, 1), "want": WANTED_RATIO, "met": ratio >= WANTED_RATIO},
-                 "figures_exact": {"got": exact, "want": True, "met": exact}}}))
+    print(
+        json.dumps(
+            {
+                "bench": "ingest",
+                "figures": {
+                    "events": options.events,
+                    "metricgrid_per_s": round(statistics.median(rates)),
+                    "plain_faust_per_s": round(statistics.median(peers)),
+                    "ratio": round(ratio, 1),
+                    "rates": [round(r) for r in rates],
+                    "peer_rates": [round(r) for r in peers],
+                },
+                "bars": {
+                    "ingest_vs_plain_faust": {
+                        "got": round(ratio, 1),
+                        "want": WANTED_RATIO,
+                        "met": ratio >= WANTED_RATIO,
+                    },
+                    "figures_exact": {"got": exact, "want": True, "met": exact},
+                },
+            }
+        )
+    )
     return 0 if exact else 1
 
 
 @contextmanager
 def _process(argv: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(argv, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, preexec_fn=die_with_parent)
+    process = subprocess.Popen(
+        argv, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, preexec_fn=die_with_parent
+    )
     try:
         yield process
     finally:

@@ -32,16 +32,26 @@ def python_of(sql: str) -> str:
     return re.sub(r"\b(AND|OR|NOT|IN)\b", lambda m: m[1].lower(), text)
 
 
-def compiled(registry: Registry) -> tuple[list[tuple[str, Callable[[Record], Any]]], list[tuple[tuple[str, ...], frozenset[int]]]]:
+def compiled(
+    registry: Registry,
+) -> tuple[list[tuple[str, Callable[[Record], Any]]], list[tuple[tuple[str, ...], frozenset[int]]]]:
     """Measures as (kind, function giving a value or None), and cubes as (dimensions, indices of their measures)."""
     measures = [m for m in registry.measures.values() if m.measure.event == "orders"]
     functions: list[tuple[str, Callable[[Record], Any]]] = []
     for m in measures:
         value = "1" if m.aggregate.function == "count" else ", ".join(python_of(a) for a in m.aggregate.arguments)
         condition = python_of(m.condition.sql) or "True"
-        functions.append(("set" if m.aggregate.function.startswith("uniq") else "sum", eval(f"lambda e: ({value}) if {condition} else None")))  # noqa: S307
+        functions.append(
+            (
+                "set" if m.aggregate.function.startswith("uniq") else "sum",
+                eval(f"lambda e: ({value}) if {condition} else None"),
+            )
+        )  # noqa: S307
     index = {m.measure.measure: i for i, m in enumerate(measures)}
-    cubes = [(c.dimensions, frozenset(index[m.measure.measure] for m in registry.measures_in_cube(n, "orders"))) for n, c in registry.cubes.items()]
+    cubes = [
+        (c.dimensions, frozenset(index[m.measure.measure] for m in registry.measures_in_cube(n, "orders")))
+        for n, c in registry.cubes.items()
+    ]
     return functions, [c for c in cubes if c[1]]
 
 
@@ -50,8 +60,16 @@ def main(bootstrap: str, topic_name: str, records: int) -> None:
     functions, cubes = compiled(load_registry())
     cells: dict[tuple[Any, ...], dict[int, Any]] = {}
     state = {"seen": 0, "begin": 0.0}
-    app = faust.App(f"peer-{time.time_ns()}", broker=f"kafka://{bootstrap}", topic_disable_leader=True, consumer_auto_offset_reset="earliest",
-                    store="memory://", web_enabled=False, topic_allow_declare=False, datadir=tempfile.mkdtemp())
+    app = faust.App(
+        f"peer-{time.time_ns()}",
+        broker=f"kafka://{bootstrap}",
+        topic_disable_leader=True,
+        consumer_auto_offset_reset="earliest",
+        store="memory://",
+        web_enabled=False,
+        topic_allow_declare=False,
+        datadir=tempfile.mkdtemp(),
+    )
     topic = app.topic(topic_name, value_serializer="json", internal=False)
 
     async def count(stream: Any) -> None:
@@ -76,7 +94,12 @@ def main(bootstrap: str, topic_name: str, records: int) -> None:
                         else:
                             cell[i] = {value}
             if state["seen"] >= records:
-                print(json.dumps({"records": state["seen"], "seconds": time.perf_counter() - state["begin"], "cells": len(cells)}), flush=True)
+                print(
+                    json.dumps(
+                        {"records": state["seen"], "seconds": time.perf_counter() - state["begin"], "cells": len(cells)}
+                    ),
+                    flush=True,
+                )
                 os._exit(0)
 
     app.agent(topic, name="count")(count)

@@ -28,8 +28,13 @@ def main(bootstrap: str, store_url: str, database: str, scratch: str) -> None:
         return event
 
     structlog.configure(processors=[note, structlog.processors.KeyValueRenderer()])
-    options = WorkerOptions(load_registry(), KafkaConnection(bootstrap), StoreConnection(store_url, database), Path(scratch),
-                            GroupOptions(group=f"bench-{database}"))
+    options = WorkerOptions(
+        load_registry(),
+        KafkaConnection(bootstrap),
+        StoreConnection(store_url, database),
+        Path(scratch),
+        GroupOptions(group=f"bench-{database}"),
+    )
     asyncio.run(run_worker(options, lambda: None))
 
 

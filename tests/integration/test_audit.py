@@ -40,7 +40,13 @@ def send_parcels(made: Pipeline, numbers: Iterable[int], dead: int = 0) -> None:
     topic = made.registry.events["deliveries"].topic
     for i in numbers:
         depot = f"d{i % 5}"
-        event = {"parcel": f"p{i}", "delivered_at": 1_772_000_000_000 + i * 1500, "depot": depot, "minutes_late": i % 7 - 3, "fee": 390 + i}
+        event = {
+            "parcel": f"p{i}",
+            "delivered_at": 1_772_000_000_000 + i * 1500,
+            "depot": depot,
+            "minutes_late": i % 7 - 3,
+            "fee": 390 + i,
+        }
         producer.produce(topic, json.dumps(event), key=depot)
     for _ in range(dead):
         producer.produce(topic, b"{broken", key=b"d0")
@@ -84,8 +90,14 @@ def damaged(made: Pipeline, directory: Path, *statements: str) -> AuditReport:
 
 
 DAMAGE = {
-    "a pane row is deleted": ("DELETE FROM panes WHERE cube = 'by_depot' AND grain = '10s' AND depot = 'd3'", "in cube by_depot at 10s"),
-    "a pane row is doubled": ("INSERT INTO panes SELECT * FROM panes WHERE cube = 'total' AND grain = '1h' LIMIT 1", "in cube total at 1h"),
+    "a pane row is deleted": (
+        "DELETE FROM panes WHERE cube = 'by_depot' AND grain = '10s' AND depot = 'd3'",
+        "in cube by_depot at 10s",
+    ),
+    "a pane row is doubled": (
+        "INSERT INTO panes SELECT * FROM panes WHERE cube = 'total' AND grain = '1h' LIMIT 1",
+        "in cube total at 1h",
+    ),
     "ledger rows are removed": ("DELETE FROM panes WHERE cube = '__ledger' AND seq = 1", "lacks flush 1"),
     "the whole ledger is removed": ("DELETE FROM panes WHERE cube = '__ledger'", "in cube total at 10s"),
     "raw events are lost": ("DELETE FROM events_deliveries WHERE k_offset = 3", "events_deliveries holds"),
@@ -108,7 +120,11 @@ def test_a_removed_ledger_row_leaves_offsets_uncounted(clean: Pipeline, tmp_path
 
 
 def test_a_doubled_ledger_row_is_an_overlap(clean: Pipeline, tmp_path: Path) -> None:
-    report = damaged(clean, tmp_path, "INSERT INTO panes SELECT * REPLACE(seq + 1000 AS seq) FROM panes WHERE cube = '__ledger' AND l_read > 0 LIMIT 1")
+    report = damaged(
+        clean,
+        tmp_path,
+        "INSERT INTO panes SELECT * REPLACE(seq + 1000 AS seq) FROM panes WHERE cube = '__ledger' AND l_read > 0 LIMIT 1",
+    )
     assert any("overlap" in f for f in report.faults), report.faults
 
 
@@ -116,7 +132,12 @@ def test_events_whose_raw_records_are_not_kept_are_read_again_from_kafka(broker:
     catalogue = tmp_path / "catalogue"
     shutil.copytree(ROOT / "examples/deliveries/registry", catalogue)
     path = catalogue / "deliveries.yaml"
-    path.write_text(path.read_text(encoding="utf-8").replace("    dedupe: {key: [parcel], horizon: 24h}\n", "    raw: {keep: false}\n"), encoding="utf-8")
+    path.write_text(
+        path.read_text(encoding="utf-8").replace(
+            "    dedupe: {key: [parcel], horizon: 24h}\n", "    raw: {keep: false}\n"
+        ),
+        encoding="utf-8",
+    )
     with running_store(tmp_path / "store") as store:
         made = pipeline(catalogue, broker.bootstrap, store.port, tmp_path)
         send_parcels(made, [*range(RECORDS), *range(DUPLICATES)], DEAD)

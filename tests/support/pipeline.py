@@ -33,7 +33,10 @@ def own_topics(catalogue: Path, into: Path) -> Path:
     shutil.copytree(catalogue, into)
     mark = uuid.uuid4().hex[:8]
     for path in into.rglob("*.yaml"):
-        path.write_text(re.sub(r"^(\s*topic: )(\S+)$", rf"\1\2.{mark}", path.read_text(encoding="utf-8"), flags=re.MULTILINE), encoding="utf-8")
+        path.write_text(
+            re.sub(r"^(\s*topic: )(\S+)$", rf"\1\2.{mark}", path.read_text(encoding="utf-8"), flags=re.MULTILINE),
+            encoding="utf-8",
+        )
     return into
 
 
@@ -49,15 +52,30 @@ class Pipeline:
 
     def metricgrid(self, *arguments: str, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
         """Run a command of the command line with this pipeline's settings."""
-        return subprocess.run([sys.executable, "-m", "deploy.cli", *arguments], cwd=ROOT, env=self.environment, capture_output=True, text=True,
-                              timeout=timeout_s, check=False, preexec_fn=die_with_parent)
+        return subprocess.run(
+            [sys.executable, "-m", "deploy.cli", *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+            preexec_fn=die_with_parent,
+        )
 
     @contextmanager
     def worker(self) -> Iterator[subprocess.Popen[str]]:
         """A worker process; stopped by SIGTERM at the end if it still runs."""
         log = (self.directory / f"worker-{uuid.uuid4().hex[:6]}.log").open("w")
-        process = subprocess.Popen([sys.executable, "-m", "deploy.cli", "worker"], cwd=ROOT, env=self.environment, stdout=log, stderr=log, text=True,
-                                   preexec_fn=die_with_parent)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "deploy.cli", "worker"],
+            cwd=ROOT,
+            env=self.environment,
+            stdout=log,
+            stderr=log,
+            text=True,
+            preexec_fn=die_with_parent,
+        )
         try:
             yield process
         finally:
@@ -97,8 +115,15 @@ def pipeline(catalogue: Path, bootstrap: str, store_port: int, directory: Path, 
     kafka = KafkaConnection(bootstrap)
     ensure_topics(kafka, {e.topic: partitions for e in registry.events.values()}, {"max.message.bytes": str(16 << 20)})
     environment = {
-        **os.environ, "PYTHONPATH": str(ROOT), "METRICGRID_KAFKA__BOOTSTRAP": bootstrap, "METRICGRID_CLICKHOUSE__URL": connection.url,
-        "METRICGRID_CLICKHOUSE__DATABASE": database, "METRICGRID_REGISTRY__DIR": str(registry_dir), "METRICGRID_DATA_DIR": str(directory / "data"),
-        "METRICGRID_WORKER__GROUP": database, "METRICGRID_WORKER__SESSION_TIMEOUT_S": "3", "METRICGRID_WORKER__FLUSH_INTERVAL_MS": "100",
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "METRICGRID_KAFKA__BOOTSTRAP": bootstrap,
+        "METRICGRID_CLICKHOUSE__URL": connection.url,
+        "METRICGRID_CLICKHOUSE__DATABASE": database,
+        "METRICGRID_REGISTRY__DIR": str(registry_dir),
+        "METRICGRID_DATA_DIR": str(directory / "data"),
+        "METRICGRID_WORKER__GROUP": database,
+        "METRICGRID_WORKER__SESSION_TIMEOUT_S": "3",
+        "METRICGRID_WORKER__FLUSH_INTERVAL_MS": "100",
     }
     return Pipeline(directory, registry, kafka, store, environment)
