@@ -19,6 +19,16 @@ def listed(registry: Registry, text: str = "", unit: str = "", owner: str = "") 
     ]
 
 
+def dimensions(registry: Registry) -> list[dict[str, object]]:
+    """Every dimension with its name: the first description that an event gives of the field, else the field's own."""
+    found: list[dict[str, object]] = []
+    for dimension in registry.dimensions:
+        fields = [e.fields[dimension] for e in registry.events.values() if dimension in e.fields]
+        text = next((f.description for f in fields if f.description), None)
+        found.append({"dimension": dimension, "name": _text(text) if text else {"zh": dimension, "en": dimension}})
+    return found
+
+
 def overview(registry: Registry) -> dict[str, object]:
     """What an overview of this registry shows: as its settings say, else the first published sums and counts."""
     settings = registry.settings

@@ -24,10 +24,12 @@ from sinks.errors import StoreError
 log = structlog.get_logger()
 RESTAMP_MS = 1_000
 """A snapshot's freshness is told anew this often, also while nothing changes or the store is away."""
-ANEW_MS = 30_000
+ANEW_S = 30.0
 """The whole ledger is read again this often: the store may have been replaced by an older one."""
-SILENT_MS = 3_000
+SILENT_S = 3.0
 """A read that takes longer is told as a problem while it lasts."""
+RETRY_S = 0.5
+"""Pause before a store that failed is asked again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,74 +57,78 @@ class SnapshotLoop:
         self._on_built = on_built
         self._hot = hot_set(registry)
         self._ledger = LedgerView()
-        self._read_anew_at_ms = 0
+        self._read_anew_s = 0.0
         self._stamps = 0
         self._told = ""
         self.current: Snapshot | None = None
         self.problem = "the store has not been read yet"
 
     async def run(self) -> None:
-        """Until cancelled."""
-        reading: asyncio.Future[None] | None = None
-        started_ms, next_ms = 0, 0
+        """Until cancelled. Turns follow the event loop's clock, which nobody sets."""
+        loop = asyncio.get_running_loop()
+        reading: asyncio.Future[Snapshot | None] | None = None
+        started_s = next_s = loop.time()
         while True:
-            now_ms = self._clock()
+            now_s = loop.time()
             if reading is not None and reading.done():
                 self._finish(reading)
-                next_ms = max(started_ms + 2 * (now_ms - started_ms), started_ms + self._options.tick_ms)
+                wait_s = RETRY_S if self.problem else self._options.tick_ms / 1000
+                next_s = started_s + max(2 * (now_s - started_s), wait_s)
                 reading = None
-            if reading is None and now_ms >= next_ms:
-                started_ms = now_ms
-                reading = asyncio.get_running_loop().run_in_executor(self._pool, self._refresh, now_ms)
-            elif reading is not None and now_ms - started_ms > SILENT_MS:
-                self.problem = f"the store has not answered for {(now_ms - started_ms) / 1000:.0f} s"
-            self._restamp(now_ms)
+            if reading is None and now_s >= next_s:
+                started_s = now_s
+                reading = loop.run_in_executor(self._pool, self._refresh, self._clock(), now_s)
+            elif reading is not None and now_s - started_s > SILENT_S:
+                self.problem = f"the store has not answered for {now_s - started_s:.0f} s"
+            self._restamp(self._clock())
             timeout_s = self._options.tick_ms / 1000
             if reading is not None:
                 await asyncio.wait((reading,), timeout=timeout_s)
             else:
-                await asyncio.sleep(max(0.001, min(timeout_s, (next_ms - now_ms) / 1000)))
+                await asyncio.sleep(max(0.001, min(timeout_s, next_s - now_s)))
 
-    def _finish(self, reading: asyncio.Future[None]) -> None:
+    def _finish(self, reading: asyncio.Future[Snapshot | None]) -> None:
         error = reading.exception()
         if error is None:
+            self.current = reading.result() or self.current
             self.problem, self._told = "", ""
             return
         self.problem = "the store cannot be read"
-        if str(error) != self._told:  # once, not four times a second
-            self._told = str(error)
-            log.warning(
-                "the store cannot be read; the last figures stay, marked stale",
-                error=self._told,
-                exc_info=None if isinstance(error, StoreError) else error,
-            )
+        kind = f"{type(error).__name__} {getattr(error, 'code', '')}"
+        if kind != self._told:  # once, not with every attempt
+            self._told = kind
+            trace = None if isinstance(error, StoreError) else error
+            log.warning("no new figures; the last ones stay, marked stale", error=str(error), exc_info=trace)
 
     def _restamp(self, now_ms: int) -> None:
         current = self.current
-        if current is not None and (now_ms - current.stamped_ms >= RESTAMP_MS or current.truth.problem != self.problem):
+        if current is None:
+            return
+        if abs(now_ms - current.stamped_ms) >= RESTAMP_MS or current.truth.problem != self.problem:
             self._stamps += 1
             self.current = current.stamped(self._stamps, now_ms, self.problem)
 
-    def _refresh(self, now_ms: int) -> None:
-        """Runs on the pool. The ledger is read before the cells, so that they hold at least what it says."""
-        anew = now_ms >= self._read_anew_at_ms
+    def _refresh(self, now_ms: int, now_s: float) -> Snapshot | None:
+        """Runs on the pool. The ledger is read before the cells: they hold at least what it says. None: no news."""
+        anew = now_s >= self._read_anew_s
         before = LedgerView() if anew else self._ledger
         found = read_since(self._store, before.heads)
         ledger = before.with_new(found)
         if anew:
-            self._read_anew_at_ms = now_ms + ANEW_MS
+            self._read_anew_s = now_s + ANEW_S
         changed = ledger.heads != self._ledger.heads
-        current = self.current
+        current, snapshot = self.current, None
         if (
             current is None
             or changed
             or current.truth.problem
             or pane_floor(current.cells.as_of_ms) != pane_floor(now_ms)
         ):
-            self._build(ledger, now_ms)
+            snapshot = self._build(ledger, now_ms)
         self._ledger = ledger
+        return snapshot
 
-    def _build(self, ledger: LedgerView, now_ms: int) -> None:
+    def _build(self, ledger: LedgerView, now_ms: int) -> Snapshot:
         freshness = by_topic(ledger.entries)
         cells = self._read_cells(now_ms, freshness)
         if self._hot.keyed is not None and len(cells.keys()) > self._options.max_keys:
@@ -136,7 +142,7 @@ class SnapshotLoop:
         built_ms = self._clock()
         self._on_built((built_ms - now_ms) / 1000)
         truth = Truth(built_ms, now_ms, freshness, self._options.stale_after_ms)
-        self.current = first_snapshot(cells, ledger, self._hot, truth)
+        return first_snapshot(cells, ledger, self._hot, truth)
 
     def _read_cells(self, now_ms: int, freshness: Mapping[str, TopicFreshness]) -> Cells:
         if not self._hot.cubes:

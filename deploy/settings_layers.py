@@ -80,7 +80,8 @@ def _environment(faults: list[str]) -> tuple[Layer, Layer]:
         top = name.upper().removeprefix(PREFIX).split(NESTING)[0].lower()
         if name.upper() not in {*names, *files, CONFIG_VARIABLE} and keys().get(top) is None:
             word = name.upper().removeprefix(PREFIX)
-            hint = did_you_mean(word, [n.removeprefix(PREFIX) for n in names])  # their common beginning is no likeness
+            # their common beginning is no likeness
+            hint = did_you_mean(word, [n.removeprefix(PREFIX) for n in names]).replace("'", f"'{PREFIX}", 1)
             faults.append(f"environment variable {name}: unknown setting" + (f" ({hint})" if hint else ""))
     secrets: Layer = {}
     for name, key in files.items():

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from api.ask import Question
-from api.catalogue import card, listed, overview
+from api.catalogue import card, dimensions, listed, overview
 from api.openapi import parameters, problem_answers
 from api.problems import unknown
 from api.services import json
@@ -41,7 +41,7 @@ def catalogue_router(registry: Registry) -> APIRouter:
                 "fingerprint": registry.fingerprint,
                 "zone": settings.zone,
                 "currency": settings.currency,
-                "dimensions": list(registry.dimensions),
+                "dimensions": dimensions(registry),
                 "windows": list(WINDOWS),
                 "overview": overview(registry),
                 "metrics": listed(registry, question.text("q", ""), unit, owner),

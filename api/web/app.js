@@ -7,10 +7,10 @@ import { ask, Tagged } from "/web/source.js";
 import { languages, locale, texts } from "/web/texts.js";
 import { Tiles } from "/web/tiles.js";
 
-const LIVE_MS = 1_000, RANKINGS_MS = 5_000, TREND_MS = 10_000, KEYS_MS = 60_000;
+const LIVE_MS = 1_000, RANKINGS_MS = 5_000, TREND_MS = 10_000, KEYS_MS = 60_000, ROWS = 8;
 const WINDOWS = ["today", "1h", "5m", "1m"];
 
-const state = { language: chosenLanguage(), window: "today", key: "", catalogue: null, metrics: new Map(), live: null, arrived: 0, away: false, line: null, lineAt: 0 };
+const state = { language: chosenLanguage(), window: "today", key: "", catalogue: null, metrics: new Map(), names: new Map(), live: null, arrived: 0, away: false, line: null, lineAt: 0 };
 const tiles = new Tiles(byId("tiles")), rankings = new Rankings(), live = new Tagged();
 const due = { live: 0, rankings: 0, trend: 0, keys: 0 };
 let turn = 0; // counts changes of what is asked; an answer to an older question is dropped
@@ -41,11 +41,11 @@ function layout() {
   }));
   if (!state.catalogue) return;
   tiles.layout(shown(), state.metrics, language);
-  rankings.layout(byId("rankings"), overview().top.filter((r) => !state.key || cut(r.metric)), state.metrics, language);
+  rankings.layout(byId("rankings"), overview().top.filter((r) => !state.key || cut(r.metric)), state.metrics, state.names, language);
   byId("trend").hidden = !overview().trend;
   if (overview().trend) say(byId("trend-title"), t.trend(state.metrics.get(overview().trend).name[language]));
   byId("key-field").hidden = !overview().keys_by;
-  say(byId("key-label"), overview().key ?? "");
+  say(byId("key-label"), state.names.get(overview().key)?.[language] ?? "");
   if (byId("key").options.length) byId("key").options[0].textContent = t.all;
   say(byId("footer"), `${state.catalogue.registry} · ${t.zone(state.catalogue.zone)} · ${t.definition} ${state.catalogue.fingerprint}`);
 }
@@ -102,7 +102,7 @@ async function readRankings() {
   const mine = turn;
   await Promise.all(rankings.wanted.map(async (panel) => {
     const { metric, dimension } = panel.ranking;
-    const answer = await ask("/v1/top", { metric, dimension, n: 10, window: state.window, ...filter(metric) });
+    const answer = await ask("/v1/top", { metric, dimension, n: ROWS, window: state.window, ...filter(metric) });
     if (mine === turn) rankings.fill(panel, answer, state.language);
   }));
 }
@@ -110,6 +110,7 @@ async function readRankings() {
 async function readCatalogue() {
   state.catalogue = await ask("/v1/metrics");
   state.metrics = new Map(state.catalogue.metrics.map((m) => [m.metric, m]));
+  state.names = new Map(state.catalogue.dimensions.map((d) => [d.dimension, d.name]));
   layout();
 }
 
@@ -150,22 +151,24 @@ function show() {
   if (!state.live) {
     document.body.dataset.state = away ? "away" : "loading";
     say(byId("pulse-text"), away ? t.awayShort : t.loading);
+    byId("banner").hidden = !away;
+    say(byId("banner"), away ? t.nothing : "");
     return;
   }
   const figures = state.live.figures, zone = state.catalogue.zone;
   tiles.show(figures, zone, language, waited, away);
-  rankings.age(language, away);
   const worst = figures.reduce((most, f) => Math.max(most, f.freshness_ms ?? 0), 0) + waited;
-  const stale = figures.find((f) => f.stale);
+  const stale = figures.find((f) => f.stale), lost = away || stale?.stale_reason === "store_unreachable";
+  rankings.age(language, lost);
   document.body.dataset.state = away ? "away" : stale ? "stale" : "live";
   say(byId("pulse-text"), away ? t.awayShort : stale ? t.stale : t.age(format.duration(worst, language)));
   const words = away ? t.away(format.duration(waited, language)) : stale ? (t[stale.stale_reason] ?? t.behind)(format.duration(worst, language)) : "";
   byId("banner").hidden = !words;
   say(byId("banner"), words);
   if (state.line) {
-    const age = state.line.freshness_ms === null ? t.unset : (away || state.line.stale ? t.old : t.age)(format.duration(state.line.freshness_ms + performance.now() - state.lineAt, language));
-    say(byId("trend-note"), `${t.step(state.line.step)} · ${age}`);
-    byId("trend").classList.toggle("old", away || state.line.stale);
+    const age = state.line.freshness_ms === null ? t.unset : (lost || state.line.stale ? t.old : t.age)(format.duration(state.line.freshness_ms + performance.now() - state.lineAt, language));
+    say(byId("trend-note"), `${t.step(format.step(state.line.step, language))} · ${age}`);
+    byId("trend").classList.toggle("old", lost || state.line.stale);
   }
 }
 

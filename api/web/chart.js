@@ -7,7 +7,7 @@ const LEFT = 58, RIGHT = 12, TOP = 12, BOTTOM = 24;
 export function chart(box, line, zone, language) {
   const width = Math.max(260, box.clientWidth), height = box.clientHeight || 210;
   const day = line.points.map((p) => ({ at: Date.parse(p.start), value: p.value, final: p.status === "final", start: p.start }));
-  const known = day.filter((p) => p.value !== null);
+  const known = day.filter((p, i) => p.value !== null && isOver(day, i, line));
   const begin = day[0].at, end = begin + 86_400_000, most = niceMost(Math.max(0, ...known.map((p) => p.value)));
   const x = (at) => LEFT + ((at - begin) / (end - begin)) * (width - LEFT - RIGHT);
   const y = (value) => height - BOTTOM - (value / most) * (height - TOP - BOTTOM);
@@ -64,6 +64,12 @@ function hover(box, svg, points, x, y, line, zone, language, width, height) {
     cross.setAttribute("visibility", "hidden");
     dot.setAttribute("visibility", "hidden");
   };
+}
+
+// A step that is still being counted would look like a fall.
+function isOver(day, i, line) {
+  const next = day[i + 1]?.at ?? day[i].at + (day.length > 1 ? day[1].at - day[0].at : 0);
+  return next <= Date.parse(line.frontier ?? line.as_of);
 }
 
 function niceMost(value) {

@@ -38,6 +38,12 @@ export function duration(ms, language) {
   return `${Math.round(ms / 86_400_000)} ${t.d}`;
 }
 
+// A step such as 5m, in words.
+export function step(text, language) {
+  const [, count, unit] = /^(\d+)([smhd])$/.exec(text) ?? [];
+  return count ? `${count} ${texts(language)[unit]}` : text;
+}
+
 export function clock(instant, zone, language, seconds = false) {
   return new Intl.DateTimeFormat(locale(language), { timeZone: zone, hour: "2-digit", minute: "2-digit", hourCycle: "h23", ...(seconds ? { second: "2-digit" } : {}) }).format(new Date(instant));
 }

@@ -6,10 +6,10 @@ import { texts } from "/web/texts.js";
 export class Rankings {
   #panels = [];
 
-  layout(box, rankings, metrics, language) {
+  layout(box, rankings, metrics, names, language) {
     this.#panels = rankings.map((ranking) => {
       const panel = make("section", "panel"), head = make("div", "panel-head"), note = make("span", "note"), list = make("ol");
-      head.append(make("h2", "", texts(language).top(ranking.dimension, metrics.get(ranking.metric).name[language])), note);
+      head.append(make("h2", "", texts(language).top(names.get(ranking.dimension)[language], metrics.get(ranking.metric).name[language])), note);
       panel.append(head, list);
       panel.dataset.ranking = ranking.dimension;
       return { ranking, panel, note, list, answer: null, at: 0 };
@@ -29,11 +29,11 @@ export class Rankings {
     if (!answer.figures.length) panel.list.append(make("div", "empty", texts(language).none));
   }
 
-  age(language, away) {
+  age(language, lost) {
     for (const panel of this.#panels) {
       const first = panel.answer?.figures[0];
       if (!first) continue;
-      const t = texts(language), old = away || first.stale;
+      const t = texts(language), old = lost || first.stale;
       panel.note.textContent = first.freshness_ms === null ? t.unset
         : (old ? t.old : t.age)(format.duration(first.freshness_ms + performance.now() - panel.at, language));
       panel.panel.classList.toggle("old", old);

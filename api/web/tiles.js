@@ -38,7 +38,7 @@ export class Tiles {
       const text = (figure.exact || figure.value === null ? "" : "≈ ") + format.figure(figure.value, figure, language);
       const changed = parts.value.textContent !== text && parts.value.textContent !== t.dash;
       say(parts.value, text);
-      parts.value.className = `value${text.length > 15 ? " longer" : text.length > 10 ? " long" : ""}`;
+      parts.value.style.setProperty("--length", Math.max(5, text.length));
       say(parts.detail, detail(figure, zone, language));
       const age = figure.freshness_ms === null ? null : figure.freshness_ms + waited;
       const old = figure.stale || away;

@@ -27,7 +27,7 @@ def demo(
     data_dir: DataDir = None,
     port: Port = None,
     workers: Annotated[int, typer.Option(min=1, max=16, help="Worker processes.")] = 1,
-    kill_worker: Annotated[bool, typer.Option("--kill-worker", help="With --exit: kill a worker halfway.")] = False,
+    kill_worker: Annotated[bool, typer.Option("--kill-worker", help="With --exit: kill a worker.")] = False,
     rate: Annotated[float, typer.Option(min=1, max=5000, help="Simulated events a second (no --exit).")] = 200,
 ) -> None:
     """Start everything, replay real orders, and show live figures until Ctrl-C; or, with --exit, prove them and stop."""

@@ -14,7 +14,7 @@ from metric_defs.compile.ddl import create_statements
 from sinks.clickhouse.client import ClickHouse, StoreConnection
 from sinks.errors import StoreError, StoreRejected
 
-TIMEOUT_S = 5.0
+TIMEOUT_S = 3.0
 
 
 def registry(settings: Settings) -> tuple[Registry | None, Finding]:

@@ -1,7 +1,8 @@
 """Everything of one machine: broker, store, tables, topics, workers and api, started in order and kept running."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import replace
 from types import TracebackType
 
 from deploy.errors import OperatorError
@@ -19,6 +20,7 @@ from sinks.clickhouse.migrate import migrate
 
 STORE_DIR = "store"
 LOCK_NAME = "up.lock"
+STORE_READY, WORKER_READY, API_READY = "store ready on ", "worker ready", "api ready on "
 WORKER_NICE = 10
 """A worker uses all it gets; the api beside it must not wait for its turn."""
 _STOP_S = {"api": 10.0, "worker": 25.0, "store": 20.0, "broker": 40.0}
@@ -31,8 +33,8 @@ class ProcessGone(OperatorError):
 class Machine:
     """Use as a context manager, from the main thread: it stops in reverse order whatever happens.
 
-    ``choose_ports`` is asked once the data directory is ours. ``settings`` say everything but where Kafka and the store are: those are this machine's own, as ``self.settings``
-    says once started.
+    ``choose_ports`` is asked once the data directory is ours. ``settings`` say everything but where Kafka and the store
+    are: those are this machine's own, as ``self.settings`` says once started; ``address`` is then the api's.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Machine:
         report: Callable[[str], None],
     ) -> None:
         self.settings = settings
+        self.address = ""
         self._registry = registry
         self._choose_ports = choose_ports
         self._workers = workers
@@ -57,12 +60,6 @@ class Machine:
         """Name -> process id of what runs."""
         return self._supervisor.pids()
 
-    @property
-    def address(self) -> str:
-        """Where the api answers."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.settings.api.host, self.settings.api.host)  # noqa: S104
-        return f"http://{f'[{host}]' if ':' in host.strip('[]') and host[0] != '[' else host}:{self.settings.api.port}"
-
     def start(self, prepared: Callable[[], None] = lambda: None) -> None:
         """Return when all of it is ready. ``prepared`` is called as soon as events can be sent.
 
@@ -72,14 +69,17 @@ class Machine:
         self._lock = lock(self._data_dir, LOCK_NAME)
         self._supervisor = Supervisor(self._data_dir, self._report)
         ports = self._choose_ports()  # not before the directory is ours: its owner has the usual ones
-        broker = self._start("broker", ("broker", *self._dir(), "--port", str(ports.kafka)), BROKER_READY)
-        store = self._start("store", ("store", *self._dir(), "--port", str(ports.store)), "store ready on ")
-        self._use_own(broker.removeprefix(BROKER_READY), f"http://{store.rpartition(' ')[2]}", ports.api)
+        broker, store = self._supervisor.start_together(
+            _spec("broker", ("broker", *self._dir(), "--port", str(ports.kafka)), BROKER_READY),
+            _spec("store", ("store", *self._dir(), "--port", str(ports.store)), STORE_READY),
+            tell=self._report,
+        )
+        self._use_own(broker.removeprefix(BROKER_READY), f"http://{store.removeprefix(STORE_READY)}", ports.api)
         self._prepare()
         prepared()
-        for number in range(1, self._workers + 1):
-            self._start_service(f"worker-{number}", "worker", "worker ready", WORKER_NICE)
-        self._start_service("api", "serve", "api ready on ", 0)
+        workers = [self._service(f"worker-{n}", "worker", WORKER_READY) for n in range(1, self._workers + 1)]
+        *_, api = self._supervisor.start_together(*workers, self._service("api", "serve", API_READY), tell=self._report)
+        self.address = api.removeprefix(API_READY)
         self._announce()
 
     def tend(self) -> None:
@@ -137,34 +137,12 @@ class Machine:
     def _dir(self) -> tuple[str, str]:
         return "--data-dir", str(self._data_dir)
 
-    def _start_service(self, name: str, command: str, ready_line: str, nice: int) -> None:
+    def _service(self, name: str, command: str, ready_line: str) -> ChildSpec:
         # under a name of its own a worker that comes back takes up its partitions at once
         member = {"METRICGRID_WORKER__INSTANCE_ID": name} if command == "worker" else {}
         environment = {**as_environment(self.settings), **member}
-        self._start(name, (command,), ready_line, nice=nice, restart=True, env=environment)
-
-    def _start(
-        self,
-        name: str,
-        arguments: tuple[str, ...],
-        ready_line: str,
-        *,
-        nice: int = 0,
-        restart: bool = False,
-        env: Mapping[str, str] | None = None,
-    ) -> str:
-        spec = ChildSpec(
-            name=name,
-            argv=(*metricgrid_command(), *arguments),
-            ready_line=ready_line,
-            stop_timeout_s=_STOP_S[name.partition("-")[0]],
-            nice=nice,
-            restart=restart,
-            env=env or {},
-        )
-        line = self._supervisor.start(spec)
-        self._report(line)
-        return line
+        nice = WORKER_NICE if command == "worker" else 0
+        return replace(_spec(name, (command,), ready_line), nice=nice, restart=True, env=environment)
 
     def _announce(self) -> None:
         directory = self.settings.registry.dir
@@ -175,6 +153,15 @@ class Machine:
             **({"registry.dir": str(directory.absolute())} if directory else {}),
         }
         announce_instance(self._data_dir, stated)
+
+
+def _spec(name: str, arguments: tuple[str, ...], ready_line: str) -> ChildSpec:
+    return ChildSpec(
+        name=name,
+        argv=(*metricgrid_command(), *arguments),
+        ready_line=ready_line,
+        stop_timeout_s=_STOP_S[name.partition("-")[0]],
+    )
 
 
 def metricgrid_command() -> tuple[str, ...]:

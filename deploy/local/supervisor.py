@@ -53,24 +53,41 @@ class Supervisor:
         self._children: dict[str, _Child] = {}
 
     def start(self, spec: ChildSpec) -> str:
-        """Start a child and return its ready line.
+        """Start one child and return its ready line. Raises as ``start_together``."""
+        return self.start_together(spec, tell=lambda line: None)[0]
 
-        Raises ChildFailed when it ends or is not ready within ``spec.ready_timeout_s``; it is gone then.
+    def start_together(self, *specs: ChildSpec, tell: Callable[[str], None]) -> tuple[str, ...]:
+        """Start children beside each other and return their ready lines, in the same order; ``tell`` gets each at once.
+
+        Raises ChildFailed when one ends or is not ready within its ``ready_timeout_s``; all of them are gone then.
         """
-        if spec.name in self._children:
-            raise ValueError(f"child {spec.name!r} is started already")
-        child = _Child(spec, self._logs)
-        self._children[spec.name] = child
+        for spec in specs:
+            if spec.name in self._children:
+                raise ValueError(f"child {spec.name!r} is started already")
+        begun: list[_Child] = []
+        lines: dict[str, str] = {}
         try:
-            child.launch()
-            while (line := child.look(self._report)) is None:
-                child.check_start()
+            for spec in specs:
+                begun.append(_Child(spec, self._logs))
+                self._children[spec.name] = begun[-1]
+                begun[-1].launch()
+            while len(lines) < len(begun):
+                for child in begun:
+                    if child.spec.name in lines:
+                        continue
+                    line = child.look(self._report)
+                    if line is None:
+                        child.check_start()
+                    else:
+                        lines[child.spec.name] = line
+                        tell(line)
                 time.sleep(0.03)
         except BaseException:
-            child.stop(self._report)
-            del self._children[spec.name]
+            for child in reversed(begun):
+                child.stop(self._report)
+                del self._children[child.spec.name]
             raise
-        return line
+        return tuple(lines[spec.name] for spec in specs)
 
     def alive(self) -> dict[str, bool]:
         """Name -> whether its process runs, in the order of starting."""

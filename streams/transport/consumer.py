@@ -38,6 +38,8 @@ class BatchConsumerThread(drv.AIOKafkaConsumerThread):  # type: ignore[misc]
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = self.transport.fetch_max_wait_ms  # Faust has 1500 ms built in
         consumer._fetch_max_bytes = self.transport.fetch_max_bytes
+        # Faust asks for it only when it produces in transactions itself; what a producer took back must not be counted
+        consumer._isolation_level = "read_committed"
         return consumer
 
     async def _fetch_records(self, consumer: Any, active_partitions: Any, timeout: float | None = None, max_records: int | None = None) -> Any:

@@ -14,14 +14,9 @@ from typing import Any
 from chdb import session
 
 from metric_defs.compile.layout import Column, panes_columns, quoted, raw_columns, raw_table
-from metric_defs.compile.read import CellsRequest, Tile, plan_read
-from metric_defs.models import PANE_MS
 from metric_defs.registry import Registry
 from sinks.clickhouse.ledger import ledger_block
 from sinks.clickhouse.writer import Flush
-from tests.support.reference import Cells
-
-_FOREVER_MS = 4_000_000_000_000
 
 
 class MemoryStore:
@@ -67,20 +62,6 @@ class MemoryStore:
         names = ", ".join(quoted(c.name) for c in columns)
         found = self.rows(f"SELECT {names} FROM {raw_table(self._registry.events[event])} ORDER BY k_offset")
         return [dict(zip((c.name for c in columns), row, strict=True)) for row in found]
-
-    def cells(self) -> Cells:
-        """Every stored cell with all measures of its cube, read as the service reads them."""
-        found: Cells = {}
-        for name, cube in self._registry.cubes.items():
-            measures = tuple(m.measure.measure for m in self._registry.measures_in_cube(name))
-            for grain in cube.grains:
-                tiles = (Tile(grain, 0, _FOREVER_MS),)
-                plan = plan_read(self._registry, CellsRequest(measures, tiles, cube.dimensions, step_ms=PANE_MS))
-                assert plan.cube == name
-                cut = 1 + len(cube.dimensions)
-                for row in self.rows(plan.sql, plan.parameters):
-                    found[name, grain, row[0], row[1:cut]] = dict(zip(measures, row[cut:], strict=True))
-        return found
 
     def _insert(self, table: str, block: bytes) -> None:
         if block:
