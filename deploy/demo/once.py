@@ -34,7 +34,7 @@ from sinks.clickhouse.totals import read_totals
 from streams.clock import system_clock
 
 KILL_AT = 1 / 3
-SLOWEST_KILL_S = 4.0
+SLOWEST_KILL_S = 3.0
 """With a worker to be killed, even a short replay takes this long, so that there is a middle to kill it in."""
 FIGURES_WITHIN_S = 15.0
 

@@ -32,6 +32,10 @@ STATE_TYPES: dict[Kind, str] = {
 """The stored column of each kind of state."""
 
 
+SET_TAGS = "arrayMap(x -> toUInt32(bitShiftRight(x, 96)), sets)"
+"""The tags of a merged set; the same text for all measures, so that the engine takes them out once."""
+
+
 @dataclass(frozen=True, slots=True)
 class MeasureSql:
     """SQL of one measure. ``partial``: its number over a group of decoded events (sums), or what one decoded event adds
@@ -75,7 +79,7 @@ def measure_sql(measure: CompiledMeasure) -> MeasureSql:
         sketch = MeasureSql(tag, kind, "", f"sketches[{tag}]", recount, hashed)
         return replace(sketch, partial=_maybe(sketch.hash_name, where))
     hashed = f"bitShiftRight(reinterpretAsUInt128(sipHash128({arguments})), 32)"
-    exact = MeasureSql(tag, "sets", "", f"arrayCount(x -> bitShiftRight(x, 96) = {tag}, sets)", recount, hashed)
+    exact = MeasureSql(tag, "sets", "", f"countEqual({SET_TAGS}, {tag})", recount, hashed)
     return replace(exact, partial=_maybe(f"bitOr(toUInt128('{tag << 96}'), {exact.hash_name})", where))
 
 

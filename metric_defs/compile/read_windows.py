@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from metric_defs.compile.aggregates import KINDS, measure_sql, merged, rolled_up
+from metric_defs.compile.aggregates import KINDS, measure_sql, rolled_up
 from metric_defs.compile.layout import literal, quoted
 from metric_defs.compile.read import ReadPlan, Tile, measure_values, time_condition
 from metric_defs.models import Cube
@@ -44,9 +44,10 @@ def plan_windows(registry: Registry, request: WindowsRequest) -> ReadPlan:
     keys = ["`cube`", *(quoted(d) for d in dimensions)]
     sql = [measure_sql(registry.measures[m]) for m in request.measures]
     kinds = [kind for kind in KINDS if any(s.kind == kind for s in sql)]
-    tags = {kind: [s.tag for s in sql if s.kind == kind] for kind in kinds}
     cubes = ", ".join(literal(c.cube) for c in request.cubes)
-    once = [rolled_up(k) if k == "sketches" else merged(k, tags[k]).removesuffix(f" AS {k}") for k in kinds]
+    once = [
+        rolled_up(k) for k in kinds
+    ]  # nearly all measures are asked for: taking the others out costs more than it saves
     select = ", ".join([*keys, f"{stretch} AS k_stretch", *(f"{o} AS k_{k}" for o, k in zip(once, kinds, strict=True))])
     where = f"`cube` IN ({cubes}) AND seq = 0 AND ({' OR '.join(conditions)})"
     pieces = f"SELECT {select} FROM panes WHERE {where} GROUP BY {', '.join([*keys, 'k_stretch'])}"

@@ -99,7 +99,7 @@ DAMAGE = {
         "in cube total at 1h",
     ),
     "ledger rows are removed": ("DELETE FROM panes WHERE cube = '__ledger' AND seq = 1", "lacks flush 1"),
-    "the whole ledger is removed": ("DELETE FROM panes WHERE cube = '__ledger'", "in cube total at 10s"),
+    "the whole ledger is removed": ("DELETE FROM panes WHERE cube = '__ledger'", "in cube total at 1d"),
     "raw events are lost": ("DELETE FROM events_deliveries WHERE k_offset = 3", "events_deliveries holds"),
     "dead letters are lost": ("TRUNCATE TABLE dead_letters", "dead, dead_letters holds 0"),
     "a whole cube is missing": ("DELETE FROM panes WHERE cube = 'by_depot' AND grain = '1d'", "in cube by_depot at 1d"),

@@ -29,7 +29,7 @@ from tests.support.memory_store import MemoryStore
 from tests.support.records import BASE_MS, logs, now_ms
 from tests.support.reference import Counts, Outcome, ReferenceLane
 
-EXAMPLES = 10
+EXAMPLES = 6
 UNHURRIED = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 LANE = "1-0"
 PARTITION = 0
@@ -119,6 +119,30 @@ def test_the_engine_does_what_the_oracle_does(
     assert differences(on.registry, oracle.cells(), stored_cells(on.store, on.registry)) == []
     if data.draw(st.integers(0, 4)) == 0:
         assert audit(on, name, flushes[-1].entries[-1].next_offset) == []
+
+
+@given(data=st.data())
+@UNHURRIED
+def test_events_of_one_lane_share_flushes_and_cells(data: st.DataObject, bench: Callable[[str], Bench]) -> None:
+    on = bench("kiosk")
+    events = list(on.registry.events.values())
+    clock_ms = max(now_ms(e, on.base_ms) for e in events)
+    oracle = ReferenceLane(on.registry)
+    on.store.clear()
+    lane = restore_lane(on.store, LANE, PARTITION, {e.topic: e for e in events})  # type: ignore[arg-type]
+    fetched = []
+    for event in events:
+        lane.progress[event.topic].counted = 0
+        log = data.draw(logs(event, on.base_ms, max_size=20))
+        oracle.feed(event.event, PARTITION, list(enumerate(log)), clock_ms)
+        edges = [0, data.draw(st.integers(0, len(log))), len(log)]
+        fetched.append(batches(event.topic, list(range(len(log))), log, edges))
+    for together in zip(*fetched, strict=True):
+        on.store.write(prepare_flush(lane, together, on.kernel, "w", clock_ms))
+        lane.seq += 1
+    assert differences(on.registry, oracle.cells(), stored_cells(on.store, on.registry)) == []
+    counted = on.store.rows("SELECT topic, sum(l_counted) FROM panes WHERE cube = '__ledger' GROUP BY topic")
+    assert dict(counted) == {e.topic: oracle.counts().get((e.event, PARTITION), Counts()).counted for e in events}
 
 
 def expected_outcomes(outcomes: list[Outcome]) -> dict[int, tuple[str, Any]]:

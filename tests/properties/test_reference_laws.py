@@ -17,7 +17,7 @@ from tests.support.reference import Cells, ReferenceLane
 REGISTRY = kiosk_registry()
 EVENTS = sorted(REGISTRY.events)
 UNHURRIED = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
-LOGS = settings(max_examples=50, deadline=None, suppress_health_check=UNHURRIED)
+LOGS = settings(max_examples=25, deadline=None, suppress_health_check=UNHURRIED)
 
 Log = list[bytes | None]
 

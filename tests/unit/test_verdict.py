@@ -21,9 +21,9 @@ FAST = READINGS.model_copy(update={
 PATIENT = FAST.model_copy(update={"allowed_lateness": 60_000})
 Row = tuple[int, int, int, bool]
 """(high half of the key, low half, event time, alive)."""
-ROWS = st.lists(
-    st.tuples(st.integers(0, 3), st.integers(0, 1), st.integers(0, 60).map(lambda n: n * 997), st.integers(0, 9)
-    .map(bool)), max_size=40)
+# on, just before and just behind the edges of panes, lateness and horizon
+TIMES = st.tuples(st.integers(0, 60), st.sampled_from([0, 0, 0, 1, 999])).map(lambda t: t[0] * 1_000 + t[1])
+ROWS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 1), TIMES, st.integers(0, 9).map(bool)), max_size=40)
 
 
 def decoded(rows: list[Row]) -> Decoded:
