@@ -83,7 +83,13 @@ class Registry:
         """Hash of what a metric computes: its measures, how they are combined, and its unit."""
         metric = self.metrics[code]
         measures = [self.measures[m].fingerprint for m in self.measures_of_metric(code)]
-        meaning = (metric.type, measures, metric.scale, metric.unit, self.settings.currency if metric.unit == "money" else "")
+        meaning = (
+            metric.type,
+            measures,
+            metric.scale,
+            metric.unit,
+            self.settings.currency if metric.unit == "money" else "",
+        )
         return hashlib.sha256(repr(meaning).encode()).hexdigest()[:12]
 
     def event_of_topic(self, topic: str) -> Event | None:
@@ -115,8 +121,11 @@ class Registry:
         cuts = {name: [set(m.dimensions) for m in self.metrics_of_measure(name)] for name in self.measures}
         fields = {name: set(self.events[m.measure.event].fields) for name, m in self.measures.items()}
         return {
-            cube: tuple(m for name, m in self.measures.items()
-                        if set(c.dimensions) <= fields[name] and any(set(c.dimensions) <= cut for cut in cuts[name]))
+            cube: tuple(
+                m
+                for name, m in self.measures.items()
+                if set(c.dimensions) <= fields[name] and any(set(c.dimensions) <= cut for cut in cuts[name])
+            )
             for cube, c in self.cubes.items()
         }
 

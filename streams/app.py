@@ -28,7 +28,9 @@ class GroupOptions:
     extra: dict[str, Any] = field(default_factory=dict)
 
 
-def build_app(registry: Registry, kafka: KafkaConnection, group: GroupOptions, manager: LaneManager, data_dir: Path) -> faust.App:
+def build_app(
+    registry: Registry, kafka: KafkaConnection, group: GroupOptions, manager: LaneManager, data_dir: Path
+) -> faust.App:
     """A Faust app that reads every topic of the registry in batches. It is not started yet."""
     app = faust.App(
         group.group,
@@ -69,5 +71,7 @@ def _credentials(kafka: KafkaConnection) -> Any:
     if kafka.security_protocol.endswith("SSL"):
         context = ssl.create_default_context(cafile=kafka.ca_file)
     if kafka.security_protocol.startswith("SASL"):
-        return faust.SASLCredentials(username=kafka.username, password=kafka.password, mechanism=kafka.sasl_mechanism, ssl_context=context)
+        return faust.SASLCredentials(
+            username=kafka.username, password=kafka.password, mechanism=kafka.sasl_mechanism, ssl_context=context
+        )
     return faust.SSLCredentials(context) if context is not None else None

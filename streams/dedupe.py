@@ -110,7 +110,9 @@ class _BitFilter:
 
     def test(self, keys: U64) -> npt.NDArray[np.bool_]:
         slot = keys & np.uint64(self.bits - 1)
-        hit: npt.NDArray[np.bool_] = (self._bytes[slot >> np.uint64(3)] >> (slot & np.uint64(7)).astype(np.uint8)) & np.uint8(1) == 1
+        hit: npt.NDArray[np.bool_] = (
+            self._bytes[slot >> np.uint64(3)] >> (slot & np.uint64(7)).astype(np.uint8)
+        ) & np.uint8(1) == 1
         return hit
 
     def set(self, keys: U64) -> None:

@@ -57,7 +57,9 @@ class Delivery:
 
     async def _applied(self, flush: Flush) -> bool:
         """Ask the ledger until it answers. Raises Fenced when another worker's flush stands in this one's place."""
-        return await patiently(lambda: self._on_pool(lambda: self.writer.applied(flush)), f"the ledger of lane {flush.lane}")
+        return await patiently(
+            lambda: self._on_pool(lambda: self.writer.applied(flush)), f"the ledger of lane {flush.lane}"
+        )
 
     async def _on_pool(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self.pool, call)

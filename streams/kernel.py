@@ -51,14 +51,19 @@ class Kernel:
             decoded = self.decode(event, nothing, [b""], 0)
             self.blocks(event, 0, nothing, np.full(1, DEAD, np.uint8), decoded.reason)
 
-    def decode(self, event: str, offsets: npt.NDArray[np.int64], values: Sequence[bytes | None], now_ms: int) -> Decoded:
+    def decode(
+        self, event: str, offsets: npt.NDArray[np.int64], values: Sequence[bytes | None], now_ms: int
+    ) -> Decoded:
         """Decode records into the event's scratch table. ``offsets`` and ``values`` have one length, offsets ascend."""
         plan = self._plans[event]
         raw = pa.array(values, type=pa.large_binary())
         size = pc.fill_null(pc.binary_length(raw), 0)
         huge = np.flatnonzero(size.to_numpy(zero_copy_only=False) > MAX_RECORD_BYTES)
         if len(huge):
-            raw = pa.array([None if s > MAX_RECORD_BYTES else v for v, s in zip(values, size.to_pylist(), strict=True)], type=pa.large_binary())
+            raw = pa.array(
+                [None if s > MAX_RECORD_BYTES else v for v, s in zip(values, size.to_pylist(), strict=True)],
+                type=pa.large_binary(),
+            )
         batch = pa.table({"k_offset": pa.array(offsets), "k_raw": pc.fill_null(raw, b"")})  # noqa: F841 -- the engine reads it by its name
         self._query(f"TRUNCATE TABLE {plan.stage}", "Null")
         self._query(plan.decode, "Null", params={"now_ms": now_ms})
@@ -71,15 +76,23 @@ class Kernel:
         reason[huge] = _TOO_LARGE
         return Decoded(rows["high"].copy(), rows["low"].copy(), rows["time"].copy(), reason)
 
-    def blocks(self, event: str, partition: int, offsets: npt.NDArray[np.int64], verdict: npt.NDArray[np.uint8],
-               reason: npt.NDArray[np.uint8]) -> StateBlocks:
+    def blocks(
+        self,
+        event: str,
+        partition: int,
+        offsets: npt.NDArray[np.int64],
+        verdict: npt.NDArray[np.uint8],
+        reason: npt.NDArray[np.uint8],
+    ) -> StateBlocks:
         """Raw and state blocks of the records decoded last for ``event``, given their verdicts."""
         plan = self._plans[event]
         judged = np.flatnonzero((verdict != COUNTED) & (reason == 0))
         verdicts = pa.table({"k_offset": pa.array(offsets[judged]), "k_judged": pa.array(verdict[judged])})  # noqa: F841 -- as above
         raw = None
         if plan.event.raw.keep:
-            raw = self._query(plan.raw_judged if len(judged) else plan.raw, "Native", params={"partition": partition}).bytes()
+            raw = self._query(
+                plan.raw_judged if len(judged) else plan.raw, "Native", params={"partition": partition}
+            ).bytes()
         cells = []
         if int(np.count_nonzero(verdict == COUNTED)):
             for cell in plan.cells:
@@ -97,9 +110,13 @@ class Kernel:
 
     def _open(self) -> Any:
         opened = session.Session()
-        tables = [create for plan in self._plans.values() for create in (plan.create_stage, *(c.create for c in plan.cells))]
+        tables = [
+            create for plan in self._plans.values() for create in (plan.create_stage, *(c.create for c in plan.cells))
+        ]
         for statement in (
-            f"DROP DATABASE IF EXISTS {self._database} SYNC", f"CREATE DATABASE {self._database}", f"USE {self._database}",
+            f"DROP DATABASE IF EXISTS {self._database} SYNC",
+            f"CREATE DATABASE {self._database}",
+            f"USE {self._database}",
             "SET max_threads = 1",  # one thread keeps the records in order; more workers, not more threads, use more cores
             *tables,
         ):

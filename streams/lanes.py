@@ -30,10 +30,23 @@ class LedgerAheadOfLog(RuntimeError):
 class LaneManager:
     """Owns the lane runners. ``budget_bytes`` bounds what is fetched and not yet durable."""
 
-    def __init__(self, registry: Registry, store: ClickHouse, machinery: Machinery, store_pool: Executor, budget_bytes: int,
-                 broken: Callable[[BaseException], None]) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        store: ClickHouse,
+        machinery: Machinery,
+        store_pool: Executor,
+        budget_bytes: int,
+        broken: Callable[[BaseException], None],
+    ) -> None:
         self._events: dict[str, Event] = {e.topic: e for e in registry.events.values()}
-        self._store, self._machinery, self._pool, self._budget_bytes, self._broken = store, machinery, store_pool, budget_bytes, broken
+        self._store, self._machinery, self._pool, self._budget_bytes, self._broken = (
+            store,
+            machinery,
+            store_pool,
+            budget_bytes,
+            broken,
+        )
         self._runners: dict[str, LaneRunner] = {}
         self._lane_of: dict[TP, str] = {}
         self._room = asyncio.Event()
@@ -52,7 +65,13 @@ class LaneManager:
         back_to = runner.lane.offer(batch, event)
         if back_to is not None:
             self.consumer.forget(event.message)
-            log.warning("records missing before a batch, reading again", topic=tp.topic, partition=tp.partition, from_offset=back_to, got=batch.fetch_offset)
+            log.warning(
+                "records missing before a batch, reading again",
+                topic=tp.topic,
+                partition=tp.partition,
+                from_offset=back_to,
+                got=batch.fetch_offset,
+            )
             await self.consumer.rewind({tp: back_to})
             return
         runner.wake()
@@ -73,7 +92,11 @@ class LaneManager:
             self._start(lane)
         telemetry.LANES.set(len(self._runners))
         still = self.consumer.assignment()
-        log.info("lanes assigned", lanes=sorted(self._runners), positions={f"{tp.topic}-{tp.partition}": o for tp, o in sorted(positions.items())})
+        log.info(
+            "lanes assigned",
+            lanes=sorted(self._runners),
+            positions={f"{tp.topic}-{tp.partition}": o for tp, o in sorted(positions.items())},
+        )
         return {tp: offset for tp, offset in positions.items() if tp in still}
 
     async def on_revoke(self, revoked: set[TP]) -> None:
@@ -104,19 +127,30 @@ class LaneManager:
     async def _restored(self, name: str, index: int, tps: set[TP]) -> Lane:
         events = {tp.topic: self._events[tp.topic] for tp in tps}
         loop = asyncio.get_running_loop()
-        lane = await patiently(lambda: loop.run_in_executor(self._pool, restore_lane, self._store, name, index, events), f"the ledger of lane {name}")
+        lane = await patiently(
+            lambda: loop.run_in_executor(self._pool, restore_lane, self._store, name, index, events),
+            f"the ledger of lane {name}",
+        )
         first = await self.consumer.earliest_offsets(*tps)
         ends = await self.consumer.highwaters(*tps)
         for tp in tps:
             progress = lane.progress[tp.topic]
             low, end = first[tp], ends[tp]
             if progress.counted > end:
-                raise LedgerAheadOfLog(f"{tp.topic}-{tp.partition} ends at offset {end}, but {progress.counted} records of it were counted: the topic was made anew. "
-                                       "Give the new topic another name, or drop the panes of the old one, then start again")
+                raise LedgerAheadOfLog(
+                    f"{tp.topic}-{tp.partition} ends at offset {end}, but {progress.counted} records of it were counted: the topic was made anew. "
+                    "Give the new topic another name, or drop the panes of the old one, then start again"
+                )
             if 0 <= progress.counted < low:
                 telemetry.LOST.labels(tp.topic).inc(low - progress.counted)
-                log.error("records lost: the log dropped them before they were counted", topic=tp.topic, partition=tp.partition,
-                          first_lost=progress.counted, first_kept=low, lost=low - progress.counted)
+                log.error(
+                    "records lost: the log dropped them before they were counted",
+                    topic=tp.topic,
+                    partition=tp.partition,
+                    first_lost=progress.counted,
+                    first_kept=low,
+                    lost=low - progress.counted,
+                )
             start = max(progress.counted, low)
             progress.counted = progress.fetched = start
             progress.end_offset = max(end, start)
@@ -152,7 +186,14 @@ class LaneManager:
     def _measure(self) -> None:
         size = sum(r.lane.size_bytes + sum(b.batch.size_bytes for b in r.in_flight) for r in self._runners.values())
         telemetry.BUFFERED_BYTES.set(size)
-        telemetry.SEEN_BYTES.set(sum(p.seen.size_bytes for r in self._runners.values() for p in r.lane.progress.values() if p.seen is not None))
+        telemetry.SEEN_BYTES.set(
+            sum(
+                p.seen.size_bytes
+                for r in self._runners.values()
+                for p in r.lane.progress.values()
+                if p.seen is not None
+            )
+        )
         if size > self._budget_bytes:
             self._room.clear()
         elif size <= self._budget_bytes // 2:

@@ -56,13 +56,29 @@ def _joined(batches: Sequence[RecordBatch]) -> tuple[np.ndarray[tuple[int], np.d
     return np.concatenate([b.offsets for b in batches]), [v for b in batches for v in b.values]
 
 
-def _letters(progress: Progress, offsets: np.ndarray[tuple[int], np.dtype[np.int64]], values: Sequence[bytes | None], judged: Judged,
-             reason: np.ndarray[tuple[int], np.dtype[np.uint8]]) -> list[DeadLetter]:
+def _letters(
+    progress: Progress,
+    offsets: np.ndarray[tuple[int], np.dtype[np.int64]],
+    values: Sequence[bytes | None],
+    judged: Judged,
+    reason: np.ndarray[tuple[int], np.dtype[np.uint8]],
+) -> list[DeadLetter]:
     """Dead records, and too-late ones where no raw table keeps them."""
     event = progress.event
-    kept = np.flatnonzero(judged.verdict == DEAD) if event.raw.keep else np.flatnonzero((judged.verdict == DEAD) | (judged.verdict == TOO_LATE))
+    kept = (
+        np.flatnonzero(judged.verdict == DEAD)
+        if event.raw.keep
+        else np.flatnonzero((judged.verdict == DEAD) | (judged.verdict == TOO_LATE))
+    )
     return [
-        DeadLetter(event.topic, progress.partition, int(offsets[i]), event.event, REASONS[reason[i]] or VERDICTS[judged.verdict[i]], values[i])
+        DeadLetter(
+            event.topic,
+            progress.partition,
+            int(offsets[i]),
+            event.event,
+            REASONS[reason[i]] or VERDICTS[judged.verdict[i]],
+            values[i],
+        )
         for i in kept.tolist()
     ]
 
@@ -71,7 +87,19 @@ def _entry(progress: Progress, topic: str, first: int, judged: Judged | None, wo
     counts = [judged.count(code) if judged else 0 for code in range(len(VERDICTS))]
     caught_up = now_ms if progress.counted >= progress.end_offset else None
     return LedgerEntry(
-        topic=topic, partition=progress.partition, first_offset=first, next_offset=progress.counted, read=sum(counts),
-        counted=counts[0], duplicate=counts[1], too_late=counts[2], dead=counts[3], max_event_time=progress.greatest_ms,
-        watermark=progress.watermark_ms, end_offset=progress.end_offset,
-        frontier=frontier(progress.watermark_ms, progress.last_record_ms, caught_up, progress.event.idle_after), worker=worker, written_at=now_ms)
+        topic=topic,
+        partition=progress.partition,
+        first_offset=first,
+        next_offset=progress.counted,
+        read=sum(counts),
+        counted=counts[0],
+        duplicate=counts[1],
+        too_late=counts[2],
+        dead=counts[3],
+        max_event_time=progress.greatest_ms,
+        watermark=progress.watermark_ms,
+        end_offset=progress.end_offset,
+        frontier=frontier(progress.watermark_ms, progress.last_record_ms, caught_up, progress.event.idle_after),
+        worker=worker,
+        written_at=now_ms,
+    )

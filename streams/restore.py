@@ -37,8 +37,13 @@ def restore_lane(store: ClickHouse, name: str, index: int, events: Mapping[str, 
     return Lane(name, state.seq, state.worker, progress)
 
 
-def _read_keys(store: ClickHouse, event: Event, partition: int, next_offset: int, watermark_ms: int, seen: SeenKeys) -> None:
-    data = store.raw(seen_keys_query(event), "RowBinary",
-                     {"partition": partition, "next_offset": next_offset, "after_ms": watermark_ms - seen.horizon_ms})
+def _read_keys(
+    store: ClickHouse, event: Event, partition: int, next_offset: int, watermark_ms: int, seen: SeenKeys
+) -> None:
+    data = store.raw(
+        seen_keys_query(event),
+        "RowBinary",
+        {"partition": partition, "next_offset": next_offset, "after_ms": watermark_ms - seen.horizon_ms},
+    )
     rows = np.frombuffer(data, dtype=_KEY_ROW)
     seen.add(rows["high"].copy(), rows["low"].copy(), rows["time"].copy(), watermark_ms)

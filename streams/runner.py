@@ -51,8 +51,14 @@ class Machinery:
 class LaneRunner:
     """Runs until cancelled or fenced; ``on_fenced`` is then called once, ``on_room`` after every flush."""
 
-    def __init__(self, lane: Lane, machinery: Machinery, on_room: Callable[[], None], on_fenced: Callable[[Lane], Awaitable[None]],
-                 on_broken: Callable[[Lane, BaseException], None]) -> None:
+    def __init__(
+        self,
+        lane: Lane,
+        machinery: Machinery,
+        on_room: Callable[[], None],
+        on_fenced: Callable[[Lane], Awaitable[None]],
+        on_broken: Callable[[Lane, BaseException], None],
+    ) -> None:
         self.lane = lane
         self._m = machinery
         # every life of a lane signs differently: a flush of an earlier life may still be under way, and must not pass for ours
@@ -111,7 +117,9 @@ class LaneRunner:
         batches = [b.batch for b in self.in_flight]
         loop = asyncio.get_running_loop()
         with telemetry.FLUSH_SECONDS.labels("prepare").time():
-            flush = await loop.run_in_executor(m.kernel_thread, prepare_flush, lane, batches, m.kernel, self._owner, m.clock())
+            flush = await loop.run_in_executor(
+                m.kernel_thread, prepare_flush, lane, batches, m.kernel, self._owner, m.clock()
+            )
         with telemetry.FLUSH_SECONDS.labels("deliver").time():
             await m.delivery.send(flush)
         lane.seq, lane.last_worker = flush.seq, self._owner

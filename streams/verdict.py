@@ -59,8 +59,13 @@ def judge(decoded: Decoded, event: Event, greatest_before_ms: int, seen: SeenKey
     return Judged(verdict, max(greatest, NO_TIME))
 
 
-def _mark_duplicates(decoded: Decoded, watermarks: npt.NDArray[np.int64], alive: npt.NDArray[np.bool_],
-                     verdict: npt.NDArray[np.uint8], seen: SeenKeys) -> None:
+def _mark_duplicates(
+    decoded: Decoded,
+    watermarks: npt.NDArray[np.int64],
+    alive: npt.NDArray[np.bool_],
+    verdict: npt.NDArray[np.uint8],
+    seen: SeenKeys,
+) -> None:
     times = seen.times(decoded.key_high, decoded.key_low)
     remembered = (times != NEVER) & (watermarks - np.maximum(times, NO_TIME) < seen.horizon_ms)
     verdict[alive & remembered] = DUPLICATE

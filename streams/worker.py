@@ -89,7 +89,9 @@ async def run_worker(options: WorkerOptions, ready: Callable[[], None]) -> None:
         raise WorkerFailed(f"{failure[0]}") from failure[0]
 
 
-async def _watch(app: Any, starter: asyncio.Task[None], ready: Callable[[], None], broken: Callable[[BaseException], None]) -> None:
+async def _watch(
+    app: Any, starter: asyncio.Task[None], ready: Callable[[], None], broken: Callable[[BaseException], None]
+) -> None:
     """Faust does not notice when it has crashed or when its group coordination has died; this does."""
     told = False
     while True:

@@ -84,7 +84,8 @@ class AuditReport:
             f"{'partition':<34}{'counted to':>14}{'read':>12}{'counted':>12}{'duplicate':>11}{'too late':>10}{'dead':>8}{'waiting':>9}"
         ]
         out += [
-            f"{p.topic + '-' + str(p.partition):<34}{p.counted_to:>14,}{p.read:>12,}{p.counted:>12,}{p.duplicate:>11,}{p.too_late:>10,}{p.dead:>8,}{p.waiting:>9,}"
+            f"{p.topic + '-' + str(p.partition):<34}{p.counted_to:>14,}{p.read:>12,}{p.counted:>12,}"
+            f"{p.duplicate:>11,}{p.too_late:>10,}{p.dead:>8,}{p.waiting:>9,}"
             for p in self.partitions
         ]
         out += [
@@ -94,7 +95,6 @@ class AuditReport:
         for cube in self.cubes:
             out += [f"  {cube.event} {cube.cube} {cube.grain}: {e}" for e in cube.examples]
         out += [f"FAULT {f}" for f in self.faults]
-        out.append(
-            f"audit {'clean: nothing lost, nothing counted twice' if self.clean else 'FAILED: ' + str(len(self.faults)) + ' faults'} ({self.seconds:.1f} s)"
-        )
+        outcome = "clean: nothing lost, nothing counted twice" if self.clean else f"FAILED: {len(self.faults)} faults"
+        out.append(f"audit {outcome} ({self.seconds:.1f} s)")
         return out

@@ -65,7 +65,8 @@ def _ledger_rows(store: ClickHouse) -> list[LedgerRow]:
     return [
         LedgerRow(*r)
         for r in store.rows(
-            "SELECT toString(lane), seq, toString(topic), l_partition, l_first_offset, l_next_offset, l_read, l_counted, l_duplicate, l_too_late, l_dead "
+            "SELECT toString(lane), seq, toString(topic), l_partition, l_first_offset, l_next_offset, "
+            "l_read, l_counted, l_duplicate, l_too_late, l_dead "
             f"FROM panes WHERE cube = '{LEDGER_CUBE}' ORDER BY lane, seq, topic, l_next_offset"
         )
     ]

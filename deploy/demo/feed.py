@@ -18,7 +18,7 @@ from metric_defs import Registry
 from streams.clock import Clock
 from streams.connection import KafkaConnection
 
-BACKFILL_MS = 10 * 60_000
+BACKFILL_MS = 5 * 60_000
 """The orders end this long ago: simulated orders after them would be too late if they began before."""
 LIVE_MS = 6 * 3_600_000
 SEED = 618

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from metric_defs.compile.layout import KEY_COLUMNS, Column, dimension_columns, panes_columns, quoted, raw_columns, raw_table
+from metric_defs.compile.layout import (
+    KEY_COLUMNS,
+    Column,
+    dimension_columns,
+    panes_columns,
+    quoted,
+    raw_columns,
+    raw_table,
+)
 from metric_defs.models import Event
 from metric_defs.registry import Registry
 
@@ -25,13 +33,16 @@ def create_statements(registry: Registry) -> tuple[str, ...]:
         "ENGINE = ReplacingMergeTree ORDER BY (topic, partition, offset)"
     )
     measures = (
-        "CREATE TABLE IF NOT EXISTS measures (tag UInt32, measure String, event String, formula String, fingerprint String, seen_at DateTime DEFAULT now()) "
+        "CREATE TABLE IF NOT EXISTS measures (tag UInt32, measure String, event String, formula String, "
+        "fingerprint String, seen_at DateTime DEFAULT now()) "
         "ENGINE = ReplacingMergeTree ORDER BY (tag, fingerprint)"
     )
     return (panes, dead, measures, *(_raw(e) for e in registry.events.values() if e.raw.keep))
 
 
-def alter_statements(registry: Registry, existing: Mapping[str, Mapping[str, str]], panes_sorting_key: str) -> tuple[str, ...]:
+def alter_statements(
+    registry: Registry, existing: Mapping[str, Mapping[str, str]], panes_sorting_key: str
+) -> tuple[str, ...]:
     """ALTERs that bring existing tables up to the registry. ``existing``: table -> column -> comment.
 
     Only additions are made. A changed measure needs none: its tag changes with its meaning, so old and new never mix.
@@ -49,7 +60,9 @@ def alter_statements(registry: Registry, existing: Mapping[str, Mapping[str, str
         stored = existing.get(raw_table(event), {})
         fresh = [c for c in raw_columns(event) if c.name not in stored]
         if event.raw.keep and stored and fresh:
-            statements.append(f"ALTER TABLE {raw_table(event)} " + ", ".join(f"ADD COLUMN IF NOT EXISTS {_column(c)}" for c in fresh))
+            statements.append(
+                f"ALTER TABLE {raw_table(event)} " + ", ".join(f"ADD COLUMN IF NOT EXISTS {_column(c)}" for c in fresh)
+            )
     return tuple(statements)
 
 

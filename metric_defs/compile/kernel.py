@@ -16,7 +16,17 @@ from metric_defs.expressions import COLUMN_TYPES
 from metric_defs.models import Event, EventField
 from metric_defs.registry import Registry
 
-REASONS = ("", "empty", "too_large", "not_json", "missing_field", "bad_field", "unknown_value", "time_out_of_range", "future")
+REASONS = (
+    "",
+    "empty",
+    "too_large",
+    "not_json",
+    "missing_field",
+    "bad_field",
+    "unknown_value",
+    "time_out_of_range",
+    "future",
+)
 """Why a record is dead; the index is the code the decode query returns (0: it is not)."""
 MAX_RECORD_BYTES = 1_048_576
 MIN_EVENT_TIME_MS = 946_684_800_000
@@ -44,7 +54,12 @@ def kernel_plan(registry: Registry, event_name: str) -> KernelPlan:
     event = registry.events[event_name]
     stage = f"stage_{event.event}"
     hashes = _hashes(registry, event)
-    fields = ", ".join([*(f"{quoted(n)} {COLUMN_TYPES[f.type]}" for n, f in event.fields.items()), *(f"{n} {s.hash_type}" for n, s in hashes.items())])
+    fields = ", ".join(
+        [
+            *(f"{quoted(n)} {COLUMN_TYPES[f.type]}" for n, f in event.fields.items()),
+            *(f"{n} {s.hash_type}" for n, s in hashes.items()),
+        ]
+    )
     raw_fields = ", ".join(quoted(c.name) for c in raw_columns(event)[3:])
     return KernelPlan(
         event=event,
@@ -54,8 +69,10 @@ def kernel_plan(registry: Registry, event_name: str) -> KernelPlan:
         # RowBinary rows of 33 bytes: offset, key hash, event time, reason
         judge=f"SELECT k_offset, k_hash, {quoted(event.time)}, k_reason FROM {stage}",
         raw=f"SELECT {{partition:UInt32}} AS k_partition, k_offset, toUInt8(0) AS k_verdict, {raw_fields} FROM {stage} WHERE k_reason = 0",
-        raw_judged=(f"SELECT {{partition:UInt32}} AS k_partition, s.k_offset AS k_offset, toUInt8(v.k_judged) AS k_verdict, {raw_fields} "
-                    f"FROM {stage} AS s LEFT ANY JOIN (SELECT k_offset, k_judged FROM Python(verdicts)) AS v ON s.k_offset = v.k_offset WHERE k_reason = 0"),
+        raw_judged=(
+            f"SELECT {{partition:UInt32}} AS k_partition, s.k_offset AS k_offset, toUInt8(v.k_judged) AS k_verdict, {raw_fields} "
+            f"FROM {stage} AS s LEFT ANY JOIN (SELECT k_offset, k_judged FROM Python(verdicts)) AS v ON s.k_offset = v.k_offset WHERE k_reason = 0"
+        ),
         cells=cell_queries(registry, event, stage),
     )
 
@@ -73,9 +90,10 @@ def _decode(event: Event, stage: str, hashes: dict[str, MeasureSql]) -> str:
     named = ", ".join(f"{_field(n)} AS {quoted(n)}" for n in event.fields)
     added = "".join(f", {s.hashed} AS {n}" for n, s in hashes.items())
     return (
-        f"INSERT INTO {stage} SELECT *{added} FROM (SELECT k_offset, {_reason(event, tree)} AS k_reason, sipHash128({', '.join(map(_field, key))}) AS k_hash, "
-        f"{named} FROM (SELECT k_offset, k_raw, k_tree, {columns} FROM "
-        f"(SELECT k_offset, k_raw, JSONExtract(k_raw, '{tree.type}') AS k_tree FROM (SELECT k_offset, assumeNotNull(k_raw) AS k_raw FROM Python(batch)))))"
+        f"INSERT INTO {stage} SELECT *{added} FROM (SELECT k_offset, {_reason(event, tree)} AS k_reason, "
+        f"sipHash128({', '.join(map(_field, key))}) AS k_hash, {named} FROM (SELECT k_offset, k_raw, k_tree, {columns} FROM "
+        f"(SELECT k_offset, k_raw, JSONExtract(k_raw, '{tree.type}') AS k_tree FROM "
+        f"(SELECT k_offset, assumeNotNull(k_raw) AS k_raw FROM Python(batch)))))"
     )
 
 
@@ -99,14 +117,25 @@ def _typed(access: str, field: EventField) -> str:
 def _reason(event: Event, tree: _Tree) -> str:
     """Code of REASONS. The costly questions stand in branches that are evaluated only for the rows that reach them."""
     required = [n for n, f in event.fields.items() if f.required]
-    suspicious = " OR ".join([f"isNull({tree.access[n]})" for n in required] +
-                             [f"{_field(n)} = ''" for n in required if event.fields[n].type == "string"])
+    suspicious = " OR ".join(
+        [f"isNull({tree.access[n]})" for n in required]
+        + [f"{_field(n)} = ''" for n in required if event.fields[n].type == "string"]
+    )
     missing = " OR ".join(
-        f"{_field(n)} = ''" if event.fields[n].type == "string" else f"JSONType(k_raw, {tree.path[n]}) = 'Null'" for n in required)
+        f"{_field(n)} = ''" if event.fields[n].type == "string" else f"JSONType(k_raw, {tree.path[n]}) = 'Null'"
+        for n in required
+    )
     bad = " OR ".join(_bad(tree, n, f) for n, f in event.fields.items() if f.type != "string") or "0"
-    unknown = " OR ".join(
-        f"({_field(n)} NOT IN ({', '.join(literal(v) for v in f.values)})" + ("" if f.required else f" AND {_field(n)} != {literal(f.default or '')}") + ")"
-        for n, f in event.fields.items() if f.values) or "0"
+    unknown = (
+        " OR ".join(
+            f"({_field(n)} NOT IN ({', '.join(literal(v) for v in f.values)})"
+            + ("" if f.required else f" AND {_field(n)} != {literal(f.default or '')}")
+            + ")"
+            for n, f in event.fields.items()
+            if f.values
+        )
+        or "0"
+    )
     code = {name: index for index, name in enumerate(REASONS)}
     return (
         f"multiIf(length(k_raw) = 0, {code['empty']}, "
@@ -114,16 +143,23 @@ def _reason(event: Event, tree: _Tree) -> str:
         f"({suspicious}) AND NOT isValidJSON(k_raw), {code['not_json']}, "
         f"({suspicious}) AND ({missing}), {code['missing_field']}, "
         f"{bad}, {code['bad_field']}, {unknown}, {code['unknown_value']}, "
-        f"{_field(event.time)} < {MIN_EVENT_TIME_MS}, {code['time_out_of_range']}, {_field(event.time)} > {{now_ms:Int64}} + {event.future_cap}, {code['future']}, 0)"
+        f"{_field(event.time)} < {MIN_EVENT_TIME_MS}, {code['time_out_of_range']}, "
+        f"{_field(event.time)} > {{now_ms:Int64}} + {event.future_cap}, {code['future']}, 0)"
     )
 
 
 def _bad(tree: _Tree, name: str, field: EventField) -> str:
-    access, unread = tree.access[name], f"(isNull({tree.access[name]}) AND JSONType(k_raw, {tree.path[name]}) != 'Null')"
+    access, unread = (
+        tree.access[name],
+        f"(isNull({tree.access[name]}) AND JSONType(k_raw, {tree.path[name]}) != 'Null')",
+    )
     wrong = {
         "number": f"NOT isFinite(assumeNotNull({access}))",
         "boolean": f"(assumeNotNull({access}) != 0 AND assumeNotNull({access}) != 1)",
-    }.get(field.type, f"NOT (abs(assumeNotNull({access})) <= {MAX_INTEGER} AND assumeNotNull({access}) = trunc(assumeNotNull({access})))")
+    }.get(
+        field.type,
+        f"NOT (abs(assumeNotNull({access})) <= {MAX_INTEGER} AND assumeNotNull({access}) = trunc(assumeNotNull({access})))",
+    )
     return f"{unread} OR (isNotNull({access}) AND {wrong})"
 
 
@@ -154,7 +190,9 @@ class _Tree:
 
 
 def _tuple_type(tree: dict[str, object]) -> str:
-    inner = ", ".join(f"`{k}` " + (_tuple_type(v) if isinstance(v, dict) else f"Nullable({v})") for k, v in tree.items())
+    inner = ", ".join(
+        f"`{k}` " + (_tuple_type(v) if isinstance(v, dict) else f"Nullable({v})") for k, v in tree.items()
+    )
     return f"Tuple({inner})"
 
 

@@ -39,7 +39,11 @@ class Column:
         """Type in an insert block: plain for simple aggregates and dictionaries, the state itself for others."""
         if self.type.startswith("SimpleAggregateFunction("):
             return self.type[:-1].split(", ", 1)[1]
-        return self.type.removeprefix("LowCardinality(").removesuffix(")") if self.type.startswith("LowCardinality(") else self.type
+        return (
+            self.type.removeprefix("LowCardinality(").removesuffix(")")
+            if self.type.startswith("LowCardinality(")
+            else self.type
+        )
 
 
 KEY_COLUMNS = (
@@ -85,6 +89,8 @@ def raw_table(event: Event) -> str:
 def raw_columns(event: Event) -> tuple[Column, ...]:
     """Kafka position, verdict, and the declared fields of an event."""
     return (
-        Column("k_partition", "UInt32"), Column("k_offset", "Int64"), Column("k_verdict", "UInt8"),
+        Column("k_partition", "UInt32"),
+        Column("k_offset", "Int64"),
+        Column("k_verdict", "UInt8"),
         *(Column(name, COLUMN_TYPES[field.type]) for name, field in event.fields.items()),
     )

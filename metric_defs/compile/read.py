@@ -79,7 +79,9 @@ def plan_read(registry: Registry, request: CellsRequest) -> ReadPlan:
     if request.order:
         where += [f"{quoted(d)} != ''" for d in request.group_by]
     states = merged_states(registry, request.measures)
-    inner = f"SELECT {', '.join([*keys, *states])} FROM panes WHERE {' AND '.join(where)}" + (f" GROUP BY {', '.join(names)}" if names else "")
+    inner = f"SELECT {', '.join([*keys, *states])} FROM panes WHERE {' AND '.join(where)}" + (
+        f" GROUP BY {', '.join(names)}" if names else ""
+    )
     columns = (("k_bucket",) if request.stepped else ()) + request.group_by + request.measures
     query = f"SELECT {', '.join([*names, *measure_values(registry, request.measures)])} FROM ({inner}){_end(request)}"
     return ReadPlan(query, parameters, columns, cube.cube)
@@ -122,10 +124,17 @@ def _bucket(registry: Registry, request: CellsRequest) -> str:
 def _end(request: CellsRequest) -> str:
     order = [f"{' / '.join(_figure(m) for m in request.order)} DESC NULLS LAST"] if request.order else []
     keys = [quoted(d) for d in request.group_by] if request.order else []
-    return (f" ORDER BY {', '.join([*order, *keys])}" if order else "") + (f" LIMIT {request.limit}" if request.limit else "")
+    return (f" ORDER BY {', '.join([*order, *keys])}" if order else "") + (
+        f" LIMIT {request.limit}" if request.limit else ""
+    )
 
 
 def _why(registry: Registry, measures: Sequence[str], needed: frozenset[str]) -> str:
-    possible = sorted({" + ".join(c.dimensions) or "(no dimension)" for name, c in registry.cubes.items()
-                       if set(measures) <= {m.measure.measure for m in registry.measures_in_cube(name)}})
+    possible = sorted(
+        {
+            " + ".join(c.dimensions) or "(no dimension)"
+            for name, c in registry.cubes.items()
+            if set(measures) <= {m.measure.measure for m in registry.measures_in_cube(name)}
+        }
+    )
     return f"no stored cube cuts these metrics by {' + '.join(sorted(needed)) or 'nothing'}; possible: {', '.join(possible) or 'none together'}"

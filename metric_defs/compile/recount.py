@@ -41,17 +41,32 @@ def recount_queries(registry: Registry, event_name: str, source: str | None = No
     for cube in registry.cubes:
         measures = registry.measures_in_cube(cube, event_name)
         if measures:
-            found += [_query(registry, event_name, cube, grain, measures, source) for grain in registry.cubes[cube].grains]
+            found += [
+                _query(registry, event_name, cube, grain, measures, source) for grain in registry.cubes[cube].grains
+            ]
     return tuple(found)
 
 
-def _query(registry: Registry, event_name: str, cube: str, grain: str, measures: tuple[CompiledMeasure, ...], source: str | None) -> RecountQuery:
+def _query(
+    registry: Registry,
+    event_name: str,
+    cube: str,
+    grain: str,
+    measures: tuple[CompiledMeasure, ...],
+    source: str | None,
+) -> RecountQuery:
     event = registry.events[event_name]
     dims = [quoted(d) for d in registry.cubes[cube].dimensions]
     sql = [measure_sql(m) for m in measures]
-    states = ", ".join(merged(kind, [s.tag for s in sql if s.kind == kind]) for kind in KINDS if any(s.kind == kind for s in sql))
+    states = ", ".join(
+        merged(kind, [s.tag for s in sql if s.kind == kind]) for kind in KINDS if any(s.kind == kind for s in sql)
+    )
     moment = f"toDateTime(intDiv({quoted(event.time)}, {PANE_MS}) * {PANE_MS // 1000}, 'UTC')"
-    pane = {"10s": moment, "1h": f"toStartOfHour({moment})", "1d": f"toDateTime(toStartOfDay({moment}, '{registry.settings.zone}'), 'UTC')"}[grain]
+    pane = {
+        "10s": moment,
+        "1h": f"toStartOfHour({moment})",
+        "1d": f"toDateTime(toStartOfDay({moment}, '{registry.settings.zone}'), 'UTC')",
+    }[grain]
     stored = ", ".join(f"{s.value} AS k_s{i}" for i, s in enumerate(sql))
     counted = ", ".join(f"{s.recount} AS k_r{i}" for i, s in enumerate(sql))
     keys = ", ".join(["k_p", *(f"k_d{i}" for i in range(len(dims)))])
@@ -61,14 +76,27 @@ def _query(registry: Registry, event_name: str, cube: str, grain: str, measures:
     # a cell whose own measures are all empty may be there for another event's sake: it is no difference
     differs = " OR ".join(_differs(m, f"k_s{i}", f"k_r{i}") for i, m in enumerate(measures))
     joined = (
-        f"(SELECT {keys}, {stored} FROM (SELECT pane AS k_p{names}, {states} FROM panes WHERE cube = '{cube}' AND grain = '{grain}' AND seq = 0 AND pane < {until} GROUP BY {keys})) AS stored "
-        f"FULL JOIN (SELECT {pane} AS k_p{names}, {counted} FROM {raw} WHERE k_verdict = 0 AND k_offset < {{limits:Map(UInt32, Int64)}}[k_partition] AND {pane} < {until} "
+        f"(SELECT {keys}, {stored} FROM (SELECT pane AS k_p{names}, {states} FROM panes "
+        f"WHERE cube = '{cube}' AND grain = '{grain}' AND seq = 0 AND pane < {until} GROUP BY {keys})) AS stored "
+        f"FULL JOIN (SELECT {pane} AS k_p{names}, {counted} FROM {raw} "
+        f"WHERE k_verdict = 0 AND k_offset < {{limits:Map(UInt32, Int64)}}[k_partition] AND {pane} < {until} "
         f"GROUP BY {keys}) AS recount USING ({keys})"
     )
-    columns = ("pane", *registry.cubes[cube].dimensions, *(f"{m.measure.measure} stored" for m in measures), *(f"{m.measure.measure} recounted" for m in measures))
+    columns = (
+        "pane",
+        *registry.cubes[cube].dimensions,
+        *(f"{m.measure.measure} stored" for m in measures),
+        *(f"{m.measure.measure} recounted" for m in measures),
+    )
     values = ", ".join([*(f"k_s{i}" for i in range(len(sql))), *(f"k_r{i}" for i in range(len(sql)))])
-    return RecountQuery(event_name, cube, grain, f"SELECT count(), countIf({differs}) FROM {joined}",
-                        f"SELECT {keys}, {values} FROM {joined} WHERE {differs} ORDER BY {keys} LIMIT 10", columns)
+    return RecountQuery(
+        event_name,
+        cube,
+        grain,
+        f"SELECT count(), countIf({differs}) FROM {joined}",
+        f"SELECT {keys}, {values} FROM {joined} WHERE {differs} ORDER BY {keys} LIMIT 10",
+        columns,
+    )
 
 
 def _differs(measure: CompiledMeasure, stored: str, recounted: str) -> str:

@@ -15,6 +15,6 @@ def seen_keys_query(event: Event) -> str:
         raise ValueError(f"event '{event.event}' has no dedupe key")
     keys = ", ".join(quoted(k) for k in event.dedupe.key)
     return (
-        f"SELECT sipHash128({keys}) AS k_hash, {quoted(event.time)} FROM {raw_table(event)} WHERE k_partition = {{partition:UInt32}} AND k_verdict = 0 "
-        f"AND k_offset < {{next_offset:Int64}} AND {quoted(event.time)} > {{after_ms:Int64}}"
+        f"SELECT sipHash128({keys}) AS k_hash, {quoted(event.time)} FROM {raw_table(event)} "
+        f"WHERE k_partition = {{partition:UInt32}} AND k_verdict = 0 AND k_offset < {{next_offset:Int64}} AND {quoted(event.time)} > {{after_ms:Int64}}"
     )

@@ -48,7 +48,9 @@ class ClickHouse:
         self._client: Any = None
         self._lock = threading.Lock()
 
-    def rows(self, sql: str, parameters: Mapping[str, Any] | None = None, settings: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+    def rows(
+        self, sql: str, parameters: Mapping[str, Any] | None = None, settings: Mapping[str, Any] | None = None
+    ) -> list[tuple[Any, ...]]:
         """Result rows of a query with typed ``{name:Type}`` parameters."""
         result = self._call("query", sql, parameters=dict(parameters or {}), settings=dict(settings or {}))
         return [tuple(row) for row in result.result_rows]
@@ -94,9 +96,19 @@ class ClickHouse:
         if url.scheme not in ("http", "https") or not url.hostname:
             raise StoreRejected(0, f"'{c.url}' is no ClickHouse URL; write http://HOST:8123 or https://HOST:8443")
         return clickhouse_connect.get_client(
-            host=url.hostname, port=url.port or (8443 if url.scheme == "https" else 8123), secure=url.scheme == "https",
-            username=c.username, password=c.password, database=database, ca_cert=c.ca_file, autogenerate_session_id=False,
-            connect_timeout=c.connect_timeout_s, send_receive_timeout=c.read_timeout_s, query_retries=0, settings=self._settings)
+            host=url.hostname,
+            port=url.port or (8443 if url.scheme == "https" else 8123),
+            secure=url.scheme == "https",
+            username=c.username,
+            password=c.password,
+            database=database,
+            ca_cert=c.ca_file,
+            autogenerate_session_id=False,
+            connect_timeout=c.connect_timeout_s,
+            send_receive_timeout=c.read_timeout_s,
+            query_retries=0,
+            settings=self._settings,
+        )
 
     def create_database(self) -> None:
         """Create the connection's database if it is missing (asked of the server's default database)."""
@@ -111,7 +123,7 @@ class ClickHouse:
 
     def _translated(self, exc: Exception) -> StoreError:
         text = str(exc)
-        if FENCED in text:
+        if f"DB::Exception: {FENCED}" in text:  # other errors may quote the statement, and FENCED with it
             return Fenced("the lane's ledger has moved on: another worker owns it now")
         match = _CODE.search(text) if isinstance(exc, DatabaseError) else None
         code = int(match[1]) if match else 0

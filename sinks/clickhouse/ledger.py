@@ -32,8 +32,10 @@ class LedgerEntry:
 
     def __post_init__(self) -> None:
         if self.counted + self.duplicate + self.too_late + self.dead != self.read:
-            raise ValueError(f"{self.topic}-{self.partition} [{self.first_offset}, {self.next_offset}): "
-                             f"{self.counted} counted + {self.duplicate} duplicate + {self.too_late} too late + {self.dead} dead are not {self.read} read")
+            raise ValueError(
+                f"{self.topic}-{self.partition} [{self.first_offset}, {self.next_offset}): "
+                f"{self.counted} counted + {self.duplicate} duplicate + {self.too_late} too late + {self.dead} dead are not {self.read} read"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +69,19 @@ def ledger_block(seq: int, entries: Iterable[LedgerEntry]) -> bytes:
     rows = list(entries)
     n = len(rows)
     columns: list[tuple[str, str, list[int] | list[str]]] = [
-        ("cube", "String", [LEDGER_CUBE] * n), ("seq", "UInt64", [seq] * n)]
+        ("cube", "String", [LEDGER_CUBE] * n),
+        ("seq", "UInt64", [seq] * n),
+    ]
     for field in _FIELDS:
-        kind = "String" if field in _STRINGS else "UInt32" if field == "partition" else "UInt64" if field in _UNSIGNED else "Int64"
+        kind = (
+            "String"
+            if field in _STRINGS
+            else "UInt32"
+            if field == "partition"
+            else "UInt64"
+            if field in _UNSIGNED
+            else "Int64"
+        )
         columns.append((_column(field), kind, [getattr(r, field) for r in rows]))
     return native_block(columns)
 
@@ -79,24 +91,33 @@ def read_lane(store: ClickHouse, lane: str, partition: int) -> LaneState:
 
     A topic's position is looked for in all lanes: when partitions are added, a partition moves to a lane of another name.
     """
-    head = store.rows(f"SELECT max(seq), argMax(l_worker, seq) FROM panes WHERE lane = {{lane:String}} AND cube = '{LEDGER_CUBE}'", {"lane": lane})
+    head = store.rows(
+        f"SELECT max(seq), argMax(l_worker, seq) FROM panes WHERE lane = {{lane:String}} AND cube = '{LEDGER_CUBE}'",
+        {"lane": lane},
+    )
     found = store.rows(
         f"SELECT {_SELECT} FROM panes WHERE cube = '{LEDGER_CUBE}' AND l_partition = {{partition:UInt32}} "
-        "ORDER BY l_next_offset DESC, seq DESC LIMIT 1 BY topic", {"partition": partition})
+        "ORDER BY l_next_offset DESC, seq DESC LIMIT 1 BY topic",
+        {"partition": partition},
+    )
     seq, worker = head[0] if head else (0, "")
     return LaneState(int(seq), str(worker), tuple(LedgerEntry(*r) for r in found))
 
 
 def read_flush(store: ClickHouse, lane: str, seq: int) -> tuple[LedgerEntry, ...]:
     """Entries of one flush; empty when it is not there. Asked when the outcome of an insert is unknown."""
-    found = store.rows(f"SELECT {_SELECT} FROM panes WHERE lane = {{lane:String}} AND cube = '{LEDGER_CUBE}' AND seq = {{seq:UInt64}}",
-                       {"lane": lane, "seq": seq})
+    found = store.rows(
+        f"SELECT {_SELECT} FROM panes WHERE lane = {{lane:String}} AND cube = '{LEDGER_CUBE}' AND seq = {{seq:UInt64}}",
+        {"lane": lane, "seq": seq},
+    )
     return tuple(LedgerEntry(*r) for r in found)
 
 
 def read_last_entries(store: ClickHouse) -> list[tuple[str, int, LedgerEntry]]:
     """(lane, seq, entry) of every topic's last entry in every lane: what status and freshness are made of."""
-    found = store.rows(f"SELECT toString(lane), seq, {_SELECT} FROM panes WHERE cube = '{LEDGER_CUBE}' ORDER BY seq DESC LIMIT 1 BY lane, topic")
+    found = store.rows(
+        f"SELECT toString(lane), seq, {_SELECT} FROM panes WHERE cube = '{LEDGER_CUBE}' ORDER BY seq DESC LIMIT 1 BY lane, topic"
+    )
     return [(str(r[0]), int(r[1]), LedgerEntry(*r[2:])) for r in found]
 
 
@@ -128,6 +149,7 @@ def read_since(store: ClickHouse, heads: Mapping[str, int]) -> list[LedgerSums]:
         beyond.append(f"(lane = {{l{i}:String}} AND seq > {{s{i}:UInt64}})")
     found = store.rows(
         f"SELECT toString(lane), max(seq), {last}, {sums} FROM panes WHERE cube = '{LEDGER_CUBE}' AND ({' OR '.join(beyond)}) GROUP BY lane, topic",
-        parameters)
+        parameters,
+    )
     split = 2 + len(_FIELDS)
     return [LedgerSums(str(r[0]), int(r[1]), LedgerEntry(*r[2:split]), *map(int, r[split:])) for r in found]

@@ -23,14 +23,19 @@ def migrate(store: ClickHouse, registry: Registry) -> tuple[str, ...]:
     known = {str(row[0]) for row in store.rows("SELECT fingerprint FROM measures")}
     fresh = [m for m in registry.measures.values() if m.fingerprint not in known]
     if fresh:
-        store.insert_rows("measures", ("tag", "measure", "event", "formula", "fingerprint"),
-                          [(m.tag, m.measure.measure, m.measure.event, m.formula, m.fingerprint) for m in fresh])
+        store.insert_rows(
+            "measures",
+            ("tag", "measure", "event", "formula", "fingerprint"),
+            [(m.tag, m.measure.measure, m.measure.event, m.formula, m.fingerprint) for m in fresh],
+        )
     return (*creates, *alters)
 
 
 def _columns(store: ClickHouse) -> dict[str, dict[str, str]]:
     tables: defaultdict[str, dict[str, str]] = defaultdict(dict)
-    for table, column, comment in store.rows("SELECT table, name, comment FROM system.columns WHERE database = currentDatabase()"):
+    for table, column, comment in store.rows(
+        "SELECT table, name, comment FROM system.columns WHERE database = currentDatabase()"
+    ):
         tables[str(table)][str(column)] = str(comment)
     return dict(tables)
 

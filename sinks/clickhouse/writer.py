@@ -57,7 +57,9 @@ class FlushWriter:
         self._store = store
         self._registry = registry
         self._raw_insert = {
-            name: f"INSERT INTO {raw_table(e)} ({', '.join(f'`{c.name}`' for c in raw_columns(e))}) FORMAT Native" for name, e in registry.events.items()}
+            name: f"INSERT INTO {raw_table(e)} ({', '.join(f'`{c.name}`' for c in raw_columns(e))}) FORMAT Native"
+            for name, e in registry.events.items()
+        }
 
     def write(self, flush: Flush, dead_at_ms: int) -> None:
         """Write once. Raises Fenced, StoreUnavailable (outcome unknown: ask ``applied``) or StoreRejected.
@@ -70,7 +72,11 @@ class FlushWriter:
         if flush.dead:
             self._write_dead(flush.dead, dead_at_ms)
         body = b"".join([*flush.cells, ledger_block(flush.seq, flush.entries)])
-        self._store.insert(append_statement(self._registry, flush.lane, flush.seq - 1, flush.after_worker), body, append_settings(flush.lane, flush.seq))
+        self._store.insert(
+            append_statement(self._registry, flush.lane, flush.seq - 1, flush.after_worker),
+            body,
+            append_settings(flush.lane, flush.seq),
+        )
 
     def applied(self, flush: Flush) -> bool:
         """Whether this very flush is in the ledger. Raises Fenced when another worker's stands in its place."""
@@ -78,12 +84,26 @@ class FlushWriter:
         if not found:
             return False
         if {(e.topic, e.first_offset, e.next_offset, e.worker) for e in found} == {
-                (e.topic, e.first_offset, e.next_offset, e.worker) for e in flush.entries}:
+            (e.topic, e.first_offset, e.next_offset, e.worker) for e in flush.entries
+        }:
             return True
         raise Fenced(f"flush {flush.seq} of lane {flush.lane} was written by worker {found[0].worker}")
 
     def _write_dead(self, letters: Iterable[DeadLetter], dead_at_ms: int) -> None:
         at = datetime.fromtimestamp(dead_at_ms / 1000, UTC)
         rows: Sequence[Sequence[object]] = [
-            (d.topic, d.partition, d.offset, d.event, d.reason, len(d.value or b""), (d.value or b"")[:MAX_LETTER_BYTES], at) for d in letters]
-        self._store.insert_rows("dead_letters", ("topic", "partition", "offset", "event", "reason", "size_bytes", "value", "dead_at"), rows)
+            (
+                d.topic,
+                d.partition,
+                d.offset,
+                d.event,
+                d.reason,
+                len(d.value or b""),
+                (d.value or b"")[:MAX_LETTER_BYTES],
+                at,
+            )
+            for d in letters
+        ]
+        self._store.insert_rows(
+            "dead_letters", ("topic", "partition", "offset", "event", "reason", "size_bytes", "value", "dead_at"), rows
+        )

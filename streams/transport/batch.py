@@ -41,8 +41,17 @@ class RecordBatch:
             return self
         start = int(np.searchsorted(self.offsets, offset))
         values = self.values[start:]
-        return RecordBatch(self.topic, self.partition, max(offset, self.fetch_offset), self.next_offset, self.offsets[start:], values,
-                           sum(len(v or b"") for v in values), self.end_offset, self.generation)
+        return RecordBatch(
+            self.topic,
+            self.partition,
+            max(offset, self.fetch_offset),
+            self.next_offset,
+            self.offsets[start:],
+            values,
+            sum(len(v or b"") for v in values),
+            self.end_offset,
+            self.generation,
+        )
 
 
 class BatchSchema(Schema):  # type: ignore[misc]

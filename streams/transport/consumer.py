@@ -42,7 +42,9 @@ class BatchConsumerThread(drv.AIOKafkaConsumerThread):  # type: ignore[misc]
         consumer._isolation_level = "read_committed"
         return consumer
 
-    async def _fetch_records(self, consumer: Any, active_partitions: Any, timeout: float | None = None, max_records: int | None = None) -> Any:
+    async def _fetch_records(
+        self, consumer: Any, active_partitions: Any, timeout: float | None = None, max_records: int | None = None
+    ) -> Any:
         if not self.consumer.flow_active:
             return {}
         fetcher = consumer._fetcher
@@ -51,7 +53,9 @@ class BatchConsumerThread(drv.AIOKafkaConsumerThread):  # type: ignore[misc]
         with fetcher._subscriptions.fetch_context():
             return await self._next_batches(consumer, fetcher, active_partitions, timeout or 0, max_records)
 
-    async def _next_batches(self, consumer: Any, fetcher: Any, active: Any, timeout: float, max_records: int | None) -> dict[Any, list[Any]]:
+    async def _next_batches(
+        self, consumer: Any, fetcher: Any, active: Any, timeout: float, max_records: int | None
+    ) -> dict[Any, list[Any]]:
         deadline = time.monotonic() + timeout
         while True:
             if fetcher._subscriptions.reassignment_in_progress:
@@ -71,7 +75,9 @@ class BatchConsumerThread(drv.AIOKafkaConsumerThread):  # type: ignore[misc]
                 return {}
             waiter.result()
 
-    def _take(self, consumer: Any, fetcher: Any, tp: Any, active: Any, out: dict[Any, list[Any]], max_records: int | None) -> None:
+    def _take(
+        self, consumer: Any, fetcher: Any, tp: Any, active: Any, out: dict[Any, list[Any]], max_records: int | None
+    ) -> None:
         def discard() -> None:
             del fetcher._records[tp]
             fetcher._notify(fetcher._wait_consume_future)
@@ -128,7 +134,12 @@ class BatchConsumer(drv.Consumer):  # type: ignore[misc]
 
     async def subscribe(self, topics: Any) -> None:
         """Note which topics are read in batches, then subscribe."""
-        self.batch_topics = frozenset(t for channel in self.app.topics if isinstance(getattr(channel, "schema", None), BatchSchema) for t in channel.topics)
+        self.batch_topics = frozenset(
+            t
+            for channel in self.app.topics
+            if isinstance(getattr(channel, "schema", None), BatchSchema)
+            for t in channel.topics
+        )
         await super().subscribe(topics)
 
     def _to_message(self, tp: Any, record: Any) -> Any:
@@ -137,7 +148,21 @@ class BatchConsumer(drv.Consumer):  # type: ignore[misc]
         tp = ensure_TP(tp)
         last = record.next_offset - 1
         self._spans[tp].append((last, record.next_offset))
-        return ConsumerMessage(tp.topic, tp.partition, last, system_clock() / 1000, 0, None, None, record, None, 0, 0, tp, generation_id=record.generation)
+        return ConsumerMessage(
+            tp.topic,
+            tp.partition,
+            last,
+            system_clock() / 1000,
+            0,
+            None,
+            None,
+            record,
+            None,
+            0,
+            0,
+            tp,
+            generation_id=record.generation,
+        )
 
     async def _add_gap(self, tp: Any, offset_from: int, offset_to: int) -> None:
         if tp.topic not in self.batch_topics:

@@ -16,8 +16,10 @@ from aiokafka.errors import CorruptRecordException
 
 from streams.transport.batch import RecordBatch
 
-_NEEDED = ((FetchResult, ("_update_position", "check_assignment", "has_more", "getall")),
-           (PartitionRecords, ("_unpack_records", "_consume_aborted_up_to", "_contains_abort_marker")))
+_NEEDED = (
+    (FetchResult, ("_update_position", "check_assignment", "has_more", "getall")),
+    (PartitionRecords, ("_unpack_records", "_consume_aborted_up_to", "_contains_abort_marker")),
+)
 
 
 def self_check() -> None:
@@ -25,7 +27,9 @@ def self_check() -> None:
     for owner, names in _NEEDED:
         gone = [n for n in names if not hasattr(owner, n)]
         if gone:
-            raise RuntimeError(f"aiokafka's {owner.__name__} has no {', '.join(gone)}: install the locked aiokafka 0.14")
+            raise RuntimeError(
+                f"aiokafka's {owner.__name__} has no {', '.join(gone)}: install the locked aiokafka 0.14"
+            )
 
 
 class SparseLog(Exception):

@@ -44,9 +44,9 @@ def compiled(
         functions.append(
             (
                 "set" if m.aggregate.function.startswith("uniq") else "sum",
-                eval(f"lambda e: ({value}) if {condition} else None"),
+                eval(f"lambda e: ({value}) if {condition} else None"),  # noqa: S307
             )
-        )  # noqa: S307
+        )
     index = {m.measure.measure: i for i, m in enumerate(measures)}
     cubes = [
         (c.dimensions, frozenset(index[m.measure.measure] for m in registry.measures_in_cube(n, "orders")))

@@ -42,7 +42,12 @@ def readme_commands() -> list[list[str]]:
 
 
 def environment(directory: Path) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT), "METRICGRID_DATA_DIR": str(directory / "data"), "METRICGRID_API__PORT": "0"}
+    return {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "METRICGRID_DATA_DIR": str(directory / "data"),
+        "METRICGRID_API__PORT": "0",
+    }
 
 
 @contextmanager
@@ -50,10 +55,20 @@ def running(arguments: list[str], directory: Path) -> Iterator[str]:
     """``metricgrid up …`` until the api answers; yields its address."""
     out = directory / "up.log"
     with out.open("w") as log:
-        process = subprocess.Popen([sys.executable, "-m", "deploy.cli", *arguments], cwd=ROOT, env=environment(directory), stdout=log, stderr=log,
-                                   preexec_fn=die_with_parent)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "deploy.cli", *arguments],
+            cwd=ROOT,
+            env=environment(directory),
+            stdout=log,
+            stderr=log,
+            preexec_fn=die_with_parent,
+        )
         try:
-            found = wait_until(lambda: re.search(r"api ready on (http://\S+)", out.read_text()) or process.poll(), 90, "the api to answer")
+            found = wait_until(
+                lambda: re.search(r"api ready on (http://\S+)", out.read_text()) or process.poll(),
+                90,
+                "the api to answer",
+            )
             assert isinstance(found, re.Match), out.read_text()
             yield found[1]
         finally:
@@ -81,16 +96,35 @@ def test_the_readme_s_five_minutes_hold(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "examples/deliveries/registry", registry)
     mine = registry / "deliveries.yaml"
     text = mine.read_text(encoding="utf-8")
-    text = text.replace("\nmetrics:\n", "\n  - {measure: parcels_late, event: deliveries, expr: count(), filter: minutes_late > 0}\n\nmetrics:" + MINE, 1)
+    text = text.replace(
+        "\nmetrics:\n",
+        "\n  - {measure: parcels_late, event: deliveries, expr: count(), filter: minutes_late > 0}\n\nmetrics:" + MINE,
+        1,
+    )
     mine.write_text(text, encoding="utf-8")
 
     def ours(command: list[str], *drop: str) -> list[str]:
-        words = [str(registry) if w == "examples/deliveries/registry" else str(tmp_path / "data") if w == "data/deliveries" else w for w in command[1:]]
+        words = [
+            str(registry)
+            if w == "examples/deliveries/registry"
+            else str(tmp_path / "data")
+            if w == "data/deliveries"
+            else w
+            for w in command[1:]
+        ]
         return [w for w in words if w not in ("&", *drop)]
 
     def run(arguments: list[str]) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([sys.executable, "-m", "deploy.cli", *arguments], cwd=ROOT, env=environment(tmp_path), capture_output=True, text=True,
-                              timeout=90, check=False, preexec_fn=die_with_parent)
+        return subprocess.run(
+            [sys.executable, "-m", "deploy.cli", *arguments],
+            cwd=ROOT,
+            env=environment(tmp_path),
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+            preexec_fn=die_with_parent,
+        )
 
     assert run(ours(check)).returncode == 0
     with running(ours(up), tmp_path) as base:
@@ -104,6 +138,8 @@ def test_the_readme_s_five_minutes_hold(tmp_path: Path) -> None:
         assert 0 < rate < 1
         all_figures = values(base, "metrics=delivered,late_parcels,delivered_on_time,delivery_fees&window=total")
         assert all_figures["delivered"] == 500, "each parcel once"
-        assert all_figures["late_parcels"] == 500 - int(str(all_figures["delivered_on_time"])), "a metric added by YAML alone"
+        assert all_figures["late_parcels"] == 500 - int(str(all_figures["delivered_on_time"])), (
+            "a metric added by YAML alone"
+        )
         done = run(ours(audit))
         assert done.returncode == 0, done.stdout + done.stderr

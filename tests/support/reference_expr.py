@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from functools import reduce
+from functools import cache, reduce
 from typing import Any
 
 import sqlglot
@@ -31,12 +31,13 @@ _UNARY: dict[type[exp.Expression], Callable[[Any], Any]] = {
 }
 
 
-def parse_list(text: str) -> list[exp.Expression]:
+@cache
+def parse_list(text: str) -> tuple[exp.Expression, ...]:
     """The expressions of a comma-separated list."""
-    return list(sqlglot.parse_one(f"SELECT {text}", dialect="clickhouse").expressions) if text.strip() else []
+    return tuple(sqlglot.parse_one(f"SELECT {text}", dialect="clickhouse").expressions) if text.strip() else ()
 
 
-def split_aggregate(text: str) -> tuple[str, list[exp.Expression]]:
+def split_aggregate(text: str) -> tuple[str, tuple[exp.Expression, ...]]:
     """``sum(a + b)`` → ('sum', [a + b])."""
     name, _, rest = text.strip().partition("(")
     return name.strip(), parse_list(rest.removesuffix(")"))

@@ -37,7 +37,7 @@ class StoreProcess:
         """One raw request; raises urllib.error.HTTPError with the answer in it."""
         url = f"http://127.0.0.1:{self.port}/?" + urllib.parse.urlencode(arguments)
         request = urllib.request.Request(url, data=body, headers=headers or {}, method="POST")
-        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return bytes(answer.read())
 
     def stop(self, number: int = signal.SIGTERM) -> int:

@@ -31,7 +31,7 @@ def test_expressions_have_the_value_worked_out_by_hand(text: str, value: Any) ->
 def test_aggregates_are_split_into_name_and_arguments() -> None:
     name, arguments = split_aggregate(" uniqExact(a, concat(s, ')')) ")
     assert (name, [evaluate(x, FIELDS) for x in arguments]) == ("uniqExact", [7, "Tee ÄÖ)"])
-    assert split_aggregate("count()") == ("count", [])
+    assert split_aggregate("count()") == ("count", ())
 
 
 def test_what_the_registry_does_not_allow_is_refused() -> None:
