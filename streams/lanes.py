@@ -49,6 +49,7 @@ class LaneManager:
         )
         self._runners: dict[str, LaneRunner] = {}
         self._lane_of: dict[TP, str] = {}
+        self._starting: set[asyncio.Task[None]] = set()
         self._room = asyncio.Event()
         self._room.set()
         self.consumer: Any = None
@@ -157,7 +158,18 @@ class LaneManager:
         return lane
 
     def _start(self, lane: Lane) -> None:
-        self._runners[lane.name] = LaneRunner(lane, self._machinery, self._measure, self._start_over, self._lane_broken)
+        self._runners[lane.name] = LaneRunner(lane, self._machinery, self._measure, self._fenced, self._lane_broken)
+
+    def _fenced(self, lane: Lane) -> None:
+        """Called from the lane's own task, which must end before the lane is rebuilt."""
+        task = asyncio.create_task(self._start_over(lane), name=f"start over {lane.name}")
+        self._starting.add(task)
+        task.add_done_callback(self._started)
+
+    def _started(self, task: asyncio.Task[None]) -> None:
+        self._starting.discard(task)
+        if not task.cancelled() and (failed := task.exception()) is not None:
+            self._broken(failed)
 
     async def _start_over(self, lane: Lane) -> None:
         """The lane was fenced: rebuild it from its ledger, if the group still says it is ours."""

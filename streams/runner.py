@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
@@ -23,6 +23,8 @@ from streams.prepare import prepare_flush
 
 log = structlog.get_logger()
 _LIVES = itertools.count(1)
+LANDING_S = 3.0
+"""How long a lane that is taken away waits for the insert under way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class LaneRunner:
         lane: Lane,
         machinery: Machinery,
         on_room: Callable[[], None],
-        on_fenced: Callable[[Lane], Awaitable[None]],
+        on_fenced: Callable[[Lane], None],
         on_broken: Callable[[Lane, BaseException], None],
     ) -> None:
         self.lane = lane
@@ -67,6 +69,7 @@ class LaneRunner:
         self._woken = asyncio.Event()
         self._flushed_at = time.monotonic()
         self.in_flight: list[Buffered] = []
+        self._sending: asyncio.Task[None] | None = None
         self._task = asyncio.create_task(self._run(), name=f"lane {lane.name}")
 
     def wake(self) -> None:
@@ -74,9 +77,14 @@ class LaneRunner:
         self._woken.set()
 
     async def stop(self) -> None:
-        """Stop at once. A flush under way may or may not land; the ledger tells the next owner."""
+        """Take no more. A flush that is being sent gets a moment to land, so that the next owner reads a ledger that stands
+        still; if it takes longer it may land later, which that owner's condition then finds out."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
+        if self._sending is not None and not self._sending.done():
+            await asyncio.wait([self._sending], timeout=LANDING_S)
+            self._sending.cancel()
+            await asyncio.gather(self._sending, return_exceptions=True)
 
     async def _run(self) -> None:
         try:
@@ -86,7 +94,7 @@ class LaneRunner:
         except Fenced as exc:
             telemetry.FENCED.inc()
             log.warning("lane fenced, starting over from its ledger", lane=self.lane.name, reason=str(exc))
-            asyncio.get_running_loop().call_soon(lambda: asyncio.ensure_future(self._on_fenced(self.lane)))
+            self._on_fenced(self.lane)
         except asyncio.CancelledError:
             raise
         except Exception as exc:
@@ -121,7 +129,8 @@ class LaneRunner:
                 m.kernel_thread, prepare_flush, lane, batches, m.kernel, self._owner, m.clock()
             )
         with telemetry.FLUSH_SECONDS.labels("deliver").time():
-            await m.delivery.send(flush)
+            self._sending = asyncio.create_task(m.delivery.send(flush))
+            await asyncio.shield(self._sending)
         lane.seq, lane.last_worker = flush.seq, self._owner
         done, self.in_flight = self.in_flight, []
         for buffered in done:

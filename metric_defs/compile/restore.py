@@ -16,5 +16,6 @@ def seen_keys_query(event: Event) -> str:
     keys = ", ".join(quoted(k) for k in event.dedupe.key)
     return (
         f"SELECT sipHash128({keys}) AS k_hash, {quoted(event.time)} FROM {raw_table(event)} "
-        f"WHERE k_partition = {{partition:UInt32}} AND k_verdict = 0 AND k_offset < {{next_offset:Int64}} AND {quoted(event.time)} > {{after_ms:Int64}}"
+        f"WHERE k_partition = {{partition:UInt32}} AND k_verdict = 0 "
+        f"AND k_offset < {{next_offset:Int64}} AND {quoted(event.time)} > {{after_ms:Int64}}"
     )
