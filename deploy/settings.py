@@ -94,7 +94,7 @@ class WorkerSettings(Group):
     """The stream worker. ``budget_mb``: bound of what waits for the store; ``instance_id``: of a static member."""
 
     group: str = Field(default="metricgrid", min_length=1)
-    flush_interval_ms: int = Field(default=500, ge=10, le=60_000)
+    flush_interval_ms: int = Field(default=1000, ge=10, le=60_000)
     full_records: int = Field(default=100_000, ge=1)
     budget_mb: int = Field(default=256, ge=16)
     session_timeout_s: float = Field(default=10, ge=1, le=300)
@@ -104,7 +104,7 @@ class WorkerSettings(Group):
 class TopicSettings(Group):
     """How topics are created. ``replication`` -1: the cluster's default."""
 
-    partitions: int = Field(default=4, ge=1, le=10_000)
+    partitions: int = Field(default=2, ge=1, le=10_000)
     replication: int = Field(default=-1, ge=-1, le=100)
 
 

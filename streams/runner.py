@@ -32,7 +32,7 @@ class FlushPolicy:
     """When to flush: at the latest ``interval_ms`` after records came, at once when ``full_records`` wait; a flush takes at
     most about ``max_records``. An idle lane says every ``heartbeat_ms`` that it is alive."""
 
-    interval_ms: int = 500
+    interval_ms: int = 1000
     full_records: int = 100_000
     max_records: int = 200_000
     heartbeat_ms: int = 5_000

@@ -85,21 +85,28 @@ def _hashes(registry: Registry, event: Event) -> dict[str, MeasureSql]:
 
 def _decode(event: Event, stage: str, hashes: dict[str, MeasureSql]) -> str:
     tree = _Tree.of(event)
-    columns = ", ".join(_typed(tree.access[n], f) + f" AS {_field(n)}" for n, f in event.fields.items())
+    read = ", ".join(f"{tree.access[n]} AS {_read(n)}" for n in event.fields)
+    columns = ", ".join(_typed(_read(n), f) + f" AS {_field(n)}" for n, f in event.fields.items())
+    numbers = "".join(f"{_read(n)}, " for n, f in event.fields.items() if f.type != "string")
     key = event.dedupe.key if event.dedupe else (event.key,)
     named = ", ".join(f"{_field(n)} AS {quoted(n)}" for n in event.fields)
     added = "".join(f", {s.hashed} AS {n}" for n, s in hashes.items())
     return (
         f"INSERT INTO {stage} SELECT *{added} FROM (SELECT k_offset, {_reason(event, tree)} AS k_reason, "
-        f"sipHash128({', '.join(map(_field, key))}) AS k_hash, {named} FROM (SELECT k_offset, k_raw, k_tree, {columns} FROM "
-        f"(SELECT k_offset, k_raw, JSONExtract(k_raw, '{tree.type}') AS k_tree FROM "
-        f"(SELECT k_offset, assumeNotNull(k_raw) AS k_raw FROM Python(batch)))))"
+        f"sipHash128({', '.join(map(_field, key))}) AS k_hash, {named} FROM (SELECT k_offset, k_raw, {numbers}{columns} FROM "
+        f"(SELECT k_offset, k_raw, {read} FROM (SELECT k_offset, k_raw, JSONExtract(k_raw, '{tree.type}') AS k_tree FROM "
+        f"(SELECT k_offset, assumeNotNull(k_raw) AS k_raw FROM Python(batch))))))"
     )
 
 
 def _field(name: str) -> str:
     """A field while its record is decoded; no field's own name starts with ``k_``."""
     return f"k_f_{name}"
+
+
+def _read(name: str) -> str:
+    """A field as the JSON reader gave it, null when absent or of another type."""
+    return f"k_t_{name}"
 
 
 def _typed(access: str, field: EventField) -> str:
@@ -118,8 +125,7 @@ def _reason(event: Event, tree: _Tree) -> str:
     """Code of REASONS. The costly questions stand in branches that are evaluated only for the rows that reach them."""
     required = [n for n, f in event.fields.items() if f.required]
     suspicious = " OR ".join(
-        [f"isNull({tree.access[n]})" for n in required]
-        + [f"{_field(n)} = ''" for n in required if event.fields[n].type == "string"]
+        f"{_field(n)} = ''" if event.fields[n].type == "string" else f"isNull({_read(n)})" for n in required
     )
     missing = " OR ".join(
         f"{_field(n)} = ''" if event.fields[n].type == "string" else f"JSONType(k_raw, {tree.path[n]}) = 'Null'"
@@ -140,8 +146,8 @@ def _reason(event: Event, tree: _Tree) -> str:
     return (
         f"multiIf(length(k_raw) = 0, {code['empty']}, "
         f"NOT startsWith(k_raw, '{{') AND NOT match(k_raw, '^[ \\\\t\\\\r\\\\n]*\\\\{{'), {code['not_json']}, "
-        f"({suspicious}) AND NOT isValidJSON(k_raw), {code['not_json']}, "
-        f"({suspicious}) AND ({missing}), {code['missing_field']}, "
+        f"(({suspicious}) AS k_suspicious) AND NOT isValidJSON(k_raw), {code['not_json']}, "
+        f"k_suspicious AND ({missing}), {code['missing_field']}, "
         f"{bad}, {code['bad_field']}, {unknown}, {code['unknown_value']}, "
         f"{_field(event.time)} < {MIN_EVENT_TIME_MS}, {code['time_out_of_range']}, "
         f"{_field(event.time)} > {{now_ms:Int64}} + {event.future_cap}, {code['future']}, 0)"
@@ -149,10 +155,8 @@ def _reason(event: Event, tree: _Tree) -> str:
 
 
 def _bad(tree: _Tree, name: str, field: EventField) -> str:
-    access, unread = (
-        tree.access[name],
-        f"(isNull({tree.access[name]}) AND JSONType(k_raw, {tree.path[name]}) != 'Null')",
-    )
+    access = _read(name)
+    unread = f"(isNull({access}) AND JSONType(k_raw, {tree.path[name]}) != 'Null')"
     wrong = {
         "number": f"NOT isFinite(assumeNotNull({access}))",
         "boolean": f"(assumeNotNull({access}) != 0 AND assumeNotNull({access}) != 1)",
