@@ -77,6 +77,10 @@ def readings(start: int, count: int) -> list[bytes | None]:
         for n in range(start, start + count)]
 
 
+def reading(number: int, after_ms: int) -> bytes:
+    return json.dumps({"meta": {"no": number, "when": {"ms": KIOSK_MIDNIGHT_MS + after_ms}}, "kiosk": "k"}).encode()
+
+
 def batch(event: Event, start: int, values: list[bytes | None]) -> RecordBatch:
     end = start + len(values)
     return RecordBatch(event.topic, 0, start, end, np.arange(start, end, dtype=np.int64), values, 0, end)
@@ -335,6 +339,18 @@ def test_a_lane_comes_back_as_it_was(store: ClickHouse, kernel: Kernel) -> None:
     assert was_seen is not None
     assert len(seen) == len(was_seen) > 80
     assert again.progress[VISITS.topic].seen is None
+
+
+@pytest.mark.parametrize(("beyond_ms", "counted"), [(-1, 0), (0, 1)])
+def test_a_new_owner_forgets_a_key_when_the_old_one_would_have(
+    store: ClickHouse, kernel: Kernel, beyond_ms: int, counted: int
+) -> None:
+    horizon_ms = READINGS.dedupe.horizon if READINGS.dedupe else 0
+    far_ms = horizon_ms + READINGS.disorder + beyond_ms
+    owner = Owner(store, kernel, "a")
+    owner.write(owner.prepare_values([reading(1, 0), reading(2, far_ms)]))
+    again = Owner(store, kernel, "b").prepare_values([reading(1, far_ms)])
+    assert [e.counted for e in again.entries if e.topic == READINGS.topic] == [counted]
 
 
 def test_a_lane_never_counted_starts_nowhere(store: ClickHouse) -> None:

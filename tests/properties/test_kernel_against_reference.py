@@ -111,6 +111,7 @@ def test_the_engine_does_what_the_oracle_does(
             lane = restore_lane(on.store, LANE, PARTITION, {event.topic: event})  # type: ignore[arg-type]
             assert (lane.seq, lane.last_worker) == (len(flushes), "w")
         flushes.append(prepare_flush(lane, [batch], on.kernel, "w", clock_ms))
+        assert [e.next_offset for e in flushes[-1].entries] == [batch.next_offset]
         on.store.write(flushes[-1])
         lane.seq, lane.last_worker = len(flushes), "w"
 

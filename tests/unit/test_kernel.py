@@ -63,6 +63,15 @@ def test_size_is_judged_in_bytes_before_all_else(kernel: Kernel) -> None:
     assert [REASONS[r] for r in decoded.reason] == ["", "too_large", "too_large", "empty"]
 
 
+def test_event_times_are_bounded_to_the_millisecond(kernel: Kernel) -> None:
+    cap_ms, first_ms = REGISTRY.events["readings"].future_cap, 946_684_800_000
+    values: list[bytes | None] = [
+        json.dumps({"meta": {"no": 1, "when": {"ms": at}}, "kiosk": "k"}).encode()
+        for at in (NOW_MS + cap_ms, NOW_MS + cap_ms + 1, first_ms, first_ms - 1)]
+    decoded = kernel.decode("readings", offsets(4), values, NOW_MS)
+    assert [REASONS[r] for r in decoded.reason] == ["", "future", "", "time_out_of_range"]
+
+
 def test_an_error_of_the_engine_does_not_reach_into_the_next_flush(kernel: Kernel) -> None:
     before = kernel.decode("visits", offsets(10), visits(10), NOW_MS)
     with pytest.raises(RuntimeError, match="throwIf"):
