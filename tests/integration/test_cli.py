@@ -193,7 +193,7 @@ def test_up_owns_its_directory_and_stops_in_order(tmp_path: Path) -> None:
         doctor = metricgrid("doctor", "--json", "--data-dir", "d", cwd=tmp_path)
         assert doctor.returncode == 0, doctor.stdout
         found = {finding["what"]: finding for finding in json.loads(doctor.stdout)}
-        assert found["topic shop.orders.v1"]["text"] == "4 partitions"
+        assert found["topic shop.orders.v1"]["text"] == "2 partitions"
         assert found["ports"]["state"] == "ok"
 
         sent = metricgrid("simulate", "--events", "300", "--bad", "0", "--late", "0", "--duplicates", "0",

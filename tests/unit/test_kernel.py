@@ -77,6 +77,7 @@ def test_an_error_of_the_engine_does_not_reach_into_the_next_flush(kernel: Kerne
     with pytest.raises(RuntimeError, match="throwIf"):
         # fails with many rows written already, which the engine keeps for the connection's next answer
         kernel._query("SELECT number, throwIf(number = 900000) FROM numbers(1000000)", "RowBinary")
+    assert kernel._query("SELECT 1", "CSV").bytes() == b"1\n"
     after = kernel.decode("visits", offsets(10), visits(10), NOW_MS)
     assert (before.event_time_ms == after.event_time_ms).all()
     assert (before.key_low == after.key_low).all()

@@ -28,7 +28,7 @@ def faults(flags: dict[str, object] | None = None, config: Path | None = None) -
 def test_defaults_need_nothing() -> None:
     effective = load_settings({})
     assert effective.settings == Settings()
-    assert effective.settings.topics.partitions == 4
+    assert effective.settings.topics.partitions == 2
     assert effective.origin("api.port") == "default"
 
 

@@ -79,12 +79,13 @@ def test_a_dead_or_late_record_does_not_make_its_twin_a_duplicate() -> None:
     assert in_cuts(rows, [0, 5], FAST)[0] == [DEAD, COUNTED, TOO_LATE, COUNTED, DUPLICATE]
 
 
-def test_a_twin_is_counted_again_once_its_key_is_forgotten() -> None:
+@pytest.mark.parametrize("edges", [[0, 4], [0, 1, 4], [0, 2, 3, 4], [0, 1, 2, 3, 4]])
+def test_a_key_is_counted_again_once_it_is_forgotten(edges: list[int]) -> None:
     rows = [(1, 1, 0, True), (2, 2, 21_000, True), (1, 1, 21_000, True), (1, 1, 21_000, True)]
-    assert in_cuts(rows, [0, 4], FAST)[0] == [COUNTED, COUNTED, COUNTED, DUPLICATE]
+    assert in_cuts(rows, edges, FAST)[0] == [COUNTED, COUNTED, COUNTED, DUPLICATE]
     rows[1] = (2, 2, 20_999, True)
     rows[2] = rows[3] = (1, 1, 20_999, True)
-    assert in_cuts(rows, [0, 4], FAST)[0] == [COUNTED, COUNTED, DUPLICATE, DUPLICATE]
+    assert in_cuts(rows, edges, FAST)[0] == [COUNTED, COUNTED, DUPLICATE, DUPLICATE]
 
 
 def test_no_records_leave_everything_as_it_was() -> None:
