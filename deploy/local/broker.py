@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -174,9 +173,3 @@ def _ended(code: int, bootstrap: str, log_lines: str) -> BrokerError:
     elif code == -signal.SIGKILL:
         hint = "something killed it; if the kernel did, for want of memory, lower --heap-mb"
     return BrokerError(f"Kafka ended while starting ({how})\n{log_lines}", hint)
-
-
-if __name__ == "__main__":
-    from deploy.local.broker_main import main
-
-    sys.exit(main())

@@ -45,7 +45,7 @@ def run_in_foreground(options: BrokerOptions) -> int:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m deploy.local.broker", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m deploy.local.broker_main", description=__doc__)
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--heap-mb", type=int, default=512)
@@ -59,3 +59,7 @@ def _stop(number: int, frame: FrameType | None) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     raise _Stop
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -149,7 +149,7 @@ def test_no_jars_and_no_network_is_said(tmp_path: Path) -> None:
 
 
 def _command(data_dir: Path) -> list[str]:
-    return [sys.executable, "-m", "deploy.local.broker", "--data-dir", str(data_dir), "--port", "0"]
+    return [sys.executable, "-m", "deploy.local.broker_main", "--data-dir", str(data_dir), "--port", "0"]
 
 
 def _run(data_dir: Path) -> tuple[subprocess.Popen[str], str]:
