@@ -14,6 +14,7 @@ from faust.types import TP
 from metric_defs.models import Event
 from metric_defs.registry import Registry
 from sinks.clickhouse.client import ClickHouse
+from sinks.fault_points import reach
 from streams import telemetry
 from streams.deliver import patiently
 from streams.lane import Lane, lane_name
@@ -75,6 +76,7 @@ class LaneManager:
             )
             await self.consumer.rewind({tp: back_to})
             return
+        reach("batch_accepted")
         runner.wake()
         self._measure()
 
@@ -132,6 +134,7 @@ class LaneManager:
             lambda: loop.run_in_executor(self._pool, restore_lane, self._store, name, index, events),
             f"the ledger of lane {name}",
         )
+        reach("ledger_read")
         first = await self.consumer.earliest_offsets(*tps)
         ends = await self.consumer.highwaters(*tps)
         for tp in tps:

@@ -11,6 +11,7 @@ from metric_defs.compile.kernel import REASONS
 from metric_defs.compile.layout import VERDICTS
 from sinks.clickhouse.ledger import LedgerEntry
 from sinks.clickhouse.writer import DeadLetter, Flush
+from sinks.fault_points import reach
 from streams.kernel import Kernel
 from streams.lane import Lane, Progress
 from streams.transport.batch import RecordBatch
@@ -37,6 +38,7 @@ def prepare_flush(lane: Lane, batches: Sequence[RecordBatch], kernel: Kernel, wo
         judged = None
         if len(values):
             decoded = kernel.decode(progress.event.event, offsets, values, now_ms)
+            reach("records_decoded")
             judged = judge(decoded, progress.event, progress.greatest_ms, progress.seen)
             blocks = kernel.blocks(progress.event.event, progress.partition, offsets, judged.verdict, decoded.reason)
             progress.greatest_ms, progress.last_record_ms = judged.greatest_ms, now_ms

@@ -12,6 +12,7 @@ from metric_defs.registry import Registry
 from sinks.clickhouse.client import ClickHouse
 from sinks.clickhouse.ledger import LedgerEntry, ledger_block, read_flush
 from sinks.errors import Fenced
+from sinks.fault_points import reach
 
 MAX_LETTER_BYTES = 1_048_576
 """Of a longer dead record the head is kept, with the true size beside it."""
@@ -67,16 +68,20 @@ class FlushWriter:
         Raw events and dead letters go first and may be written again without effect (they are keyed by offset), so that
         what is counted is always also kept.
         """
+        reach("before_raw")
         for event, block in flush.raw:
             self._store.insert(self._raw_insert[event], block)
         if flush.dead:
             self._write_dead(flush.dead, dead_at_ms)
         body = b"".join([*flush.cells, ledger_block(flush.seq, flush.entries)])
+        reach("before_figures")
+        reach("during_figures", after_s=0.004)
         self._store.insert(
             append_statement(self._registry, flush.lane, flush.seq - 1, flush.after_worker),
             body,
             append_settings(flush.lane, flush.seq),
         )
+        reach("after_figures")
 
     def applied(self, flush: Flush) -> bool:
         """Whether this very flush is in the ledger. Raises Fenced when another worker's stands in its place."""
