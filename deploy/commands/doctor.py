@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from deploy.commands.options import AsJson, Bootstrap, ClickHouseUrl, DataDir, RegistryDir
+from deploy.commands.options import AsJson, Bootstrap, ClickHouseUrl, DataDir, RegistryDir, everywhere
 from deploy.commands.session import effective_of
 
 
@@ -22,13 +22,7 @@ def doctor(
     as_json: AsJson = False,
 ) -> None:
     """Say what is missing or unreachable and what to do; exit code 1 if something fails."""
-    flags: dict[str, object] = {
-        "registry.dir": registry,
-        "kafka.bootstrap": bootstrap,
-        "clickhouse.url": clickhouse_url,
-        "data_dir": data_dir,
-    }
-    effective = effective_of(context, flags)
+    effective = effective_of(context, everywhere(registry, bootstrap, clickhouse_url, data_dir))
     import json
     from dataclasses import asdict
 

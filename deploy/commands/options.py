@@ -30,3 +30,15 @@ Port = Annotated[
     int | None, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0: a free one.", show_default=False)
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
+
+
+def everywhere(
+    registry: Path | None, bootstrap: str | None, clickhouse_url: str | None, data_dir: Path | None
+) -> dict[str, object]:
+    """Flags of the commands that look at the whole of a deployment, under the settings they stand for."""
+    return {
+        "registry.dir": registry,
+        "kafka.bootstrap": bootstrap,
+        "clickhouse.url": clickhouse_url,
+        "data_dir": data_dir,
+    }

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from deploy.commands.options import Bootstrap, ClickHouseUrl, DataDir, Host, Port, RegistryDir
+from deploy.commands.options import Bootstrap, ClickHouseUrl, DataDir, Host, Port, RegistryDir, everywhere
 from deploy.commands.session import settings_of
 
 
@@ -26,11 +26,7 @@ def worker(
     instance_id: Annotated[str | None, typer.Option(help="Name of this member, kept over restarts.")] = None,
 ) -> None:
     """Count events from Kafka into the store, until SIGTERM or Ctrl-C."""
-    flags: dict[str, object] = {
-        "registry.dir": registry,
-        "kafka.bootstrap": bootstrap,
-        "clickhouse.url": clickhouse_url,
-        "data_dir": data_dir,
+    flags = everywhere(registry, bootstrap, clickhouse_url, data_dir) | {
         "worker.group": group,
         "worker.instance_id": instance_id,
     }

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from deploy.commands.options import AsJson, Bootstrap, ClickHouseUrl, DataDir, Host, Port, RegistryDir
+from deploy.commands.options import AsJson, Bootstrap, ClickHouseUrl, DataDir, Host, Port, RegistryDir, everywhere
 from deploy.commands.session import effective_of, settings_of
 
 
@@ -50,13 +50,7 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", help="Again every two seconds, until Ctrl-C.")] = False,
 ) -> None:
     """Lag, rate and freshness of every topic, from the ledger: works when the api is down."""
-    flags: dict[str, object] = {
-        "registry.dir": registry,
-        "kafka.bootstrap": bootstrap,
-        "clickhouse.url": clickhouse_url,
-        "data_dir": data_dir,
-    }
-    settings = settings_of(context, flags)
+    settings = settings_of(context, everywhere(registry, bootstrap, clickhouse_url, data_dir))
     from deploy.status_command import show_status
 
     show_status(settings, as_json, watch)
@@ -71,13 +65,7 @@ def audit(
     as_json: AsJson = False,
 ) -> None:
     """Prove that nothing was lost or counted twice; exit code 1 if something was."""
-    flags: dict[str, object] = {
-        "registry.dir": registry,
-        "kafka.bootstrap": bootstrap,
-        "clickhouse.url": clickhouse_url,
-        "data_dir": data_dir,
-    }
-    settings = settings_of(context, flags)
+    settings = settings_of(context, everywhere(registry, bootstrap, clickhouse_url, data_dir))
     from deploy.audit_command import audited
 
     if not audited(settings, as_json):
