@@ -93,7 +93,6 @@ class LaneManager:
                 positions[tp] = lane.progress[tp.topic].fetched
                 self._lane_of[tp] = lane.name
             self._start(lane)
-        telemetry.LANES.set(len(self._runners))
         still = self.consumer.assignment()
         log.info(
             "lanes assigned",
@@ -162,6 +161,7 @@ class LaneManager:
 
     def _start(self, lane: Lane) -> None:
         self._runners[lane.name] = LaneRunner(lane, self._machinery, self._measure, self._fenced, self._lane_broken)
+        telemetry.LANES.set(len(self._runners))
 
     def _fenced(self, lane: Lane) -> None:
         """Called from the lane's own task, which must end before the lane is rebuilt."""
