@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from deploy.audit.kept import Limits, event_limits, kept_faults, map_parameter
-from deploy.audit.report import AuditReport, CubeFinding
+from deploy.audit.report import AuditReport, CubeFinding, PartitionFinding
 from deploy.audit.reread import reread
 from deploy.audit.tiling import LedgerRow, lane_faults, partition_findings
 from deploy.topics import topic_ends
@@ -38,7 +38,7 @@ def run_audit(
     report(f"reading the ledger: {len(rows):,} entries; asking Kafka what it holds")
     ends = topic_ends(kafka, [e.topic for e in registry.events.values()])
     partitions = partition_findings(rows, ends)
-    limits: Limits = {(p.topic, p.partition): p.counted_to for p in partitions if p.flushes}
+    limits = _limits(partitions)
     kept = kept_faults(registry, store, partitions, limits)
     cubes = _compare(registry, kafka, store, limits, FOREVER_S, report)
     until = ""
@@ -46,9 +46,8 @@ def run_audit(
         closed = _closed_until_s(registry, store)
         until = datetime.fromtimestamp(closed, UTC).isoformat().replace("+00:00", "Z")
         report(f"events keep coming: comparing the panes before {until}, which cannot change any more")
-        cubes = _compare(
-            registry, kafka, store, {(r.topic, r.partition): r.next_offset for r in _ledger_rows(store)}, closed, report
-        )
+        # read anew, after the closed panes were fixed: whatever went into those panes is then below the limits
+        cubes = _compare(registry, kafka, store, _limits(partition_findings(_ledger_rows(store), ends)), closed, report)
     return AuditReport(
         tuple(
             replace(p, faults=(*p.faults, *(k for k in kept if k.startswith(f"{p.topic}-{p.partition}:"))))
@@ -70,6 +69,11 @@ def _ledger_rows(store: ClickHouse) -> list[LedgerRow]:
             f"FROM panes WHERE cube = '{LEDGER_CUBE}' ORDER BY lane, seq, topic, l_next_offset"
         )
     ]
+
+
+def _limits(partitions: tuple[PartitionFinding, ...]) -> Limits:
+    """How far each partition that was ever counted has been counted."""
+    return {(p.topic, p.partition): p.counted_to for p in partitions if p.flushes}
 
 
 def _work_done(rows: list[LedgerRow]) -> int:
