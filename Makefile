@@ -9,13 +9,13 @@ ARGS   ?=
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
-.PHONY: help setup run demo test lint fmt lock bench-ingest clean
+.PHONY: help setup run demo test lint fmt lock bench-ingest bench-layout clean
 help:
 	@echo "make run           install what is missing, start everything, show live figures (Ctrl-C stops)"
 	@echo "make demo          the same once: replay, count, print, audit, stop (ARGS=\"--events 1469307\" for all)"
 	@echo "make test          all tests (ARGS=\"tests/unit -k name\" for some)"
 	@echo "make lint          ruff, mypy, import-linter;  make fmt formats"
-	@echo "make bench-ingest  events a second beside plain Faust"
+	@echo "make bench-ingest  events a second beside plain Faust;  make bench-layout  what a stored row costs"
 	@echo "make lock          resolve the locked versions anew;  make clean removes what was made here"
 
 setup: $(READY)
@@ -57,6 +57,9 @@ lock:
 	$(COMPILE) requirements/uv.in -o requirements/uv.txt
 	$(COMPILE) pyproject.toml -o requirements/run.txt
 	$(COMPILE) pyproject.toml --extra local --group dev -o requirements/dev.txt
+
+bench-layout: $(READY)
+	$(BIN)/python -m tests.bench.layout
 
 bench-ingest: $(READY)
 	$(BIN)/python -m tests.bench.ingest $(ARGS)

@@ -1,7 +1,7 @@
 """An aggregate as a small algebra in SQL: how its state is made, stored, rolled up, finished, and recounted.
 
 All measures share four columns, keyed by the measure's tag, so that a row costs what its own measures need and not what
-the whole registry has (a column per measure made a flush seven times dearer; docs/decisions/0003):
+the whole registry has (docs/decisions/0003 has the measurement):
 
 * ``sums`` and ``fsums``: tag -> sum, whole numbers and floats apart, because only the former add up exactly in any order;
 * ``sets``: the distinct values of exact counts, each a 128-bit number: the tag, then 96 bits of the value's SipHash-128

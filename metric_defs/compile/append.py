@@ -48,5 +48,5 @@ def append_settings(lane: str, seq: int) -> dict[str, str]:
         "max_insert_threads": "1",
         "max_threads": "1",
         "async_insert": "0",
-        "optimize_on_insert": "0",  # a flush has hardly two rows of one key; merging them at once cost four times the insert
+        "optimize_on_insert": "0",  # a flush has hardly two rows of one key; merging them at once costs more than the insert (make bench-layout)
     }
